@@ -1,0 +1,1 @@
+"""The voice: listens to people and answers them."""

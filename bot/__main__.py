@@ -1,0 +1,66 @@
+"""`lnh`: every command, and the one place that turns our errors into one line."""
+
+import importlib
+import logging
+import sys
+
+import click
+
+from model.errors import NeedsOperator
+
+COMMANDS = {
+    "play": ("bot.commands", "One post through the whole loop on this machine."),
+    "compose": ("model.commands", "Music straight from the model, no queue."),
+    "parse": ("bot.commands", "Read posts as JSON lines, write what was understood."),
+    "bot": ("bot.commands", "Service: listen for mentions and post replies."),
+    "work": ("worker.commands", "Service: compose and produce what is queued."),
+    "genres": ("model.commands", "What can be played."),
+    "check": ("bot.commands", "Is this installation sound?"),
+    "status": ("bot.commands", "Queues, ledger, last poll."),
+    "train": ("model.commands", "Train a genre from a folder of MIDI."),
+    "evaluate": ("model.commands", "Judge songs against real ones."),
+}
+
+
+class Commands(click.Group):
+    """Imports a command's module only when it is called: `lnh --help` needs no torch, and the bot never does."""
+
+    def list_commands(self, _context: click.Context) -> list[str]:
+        """Names in the order of the table."""
+        return list(COMMANDS)
+
+    def get_command(self, _context: click.Context, name: str) -> click.Command | None:
+        """The click command `<name>_command` of its module."""
+        if name not in COMMANDS:
+            return None
+        command = getattr(importlib.import_module(COMMANDS[name][0]), f"{name}_command")
+        if not isinstance(command, click.Command):
+            raise TypeError(f"{COMMANDS[name][0]}.{name}_command is no click command")
+        return command
+
+    def format_commands(self, context: click.Context, formatter: click.HelpFormatter) -> None:
+        """The table's own one-line helps, so that no module is imported for them."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="lnh", message="lnh %(version)s")
+@click.option("-v", "--verbose", is_flag=True, help="Log what happens, in detail.")
+def lnh(verbose: bool) -> None:
+    """LnH: a band that anyone can call from a social network."""
+    level = logging.DEBUG if verbose else logging.INFO
+    logging.basicConfig(level=level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+
+
+def main() -> None:
+    """Run `lnh`; what only the operator can mend ends as one line and exit status 1."""
+    try:
+        lnh.main(standalone_mode=True)
+    except NeedsOperator as error:
+        click.echo(f"lnh: {error}", err=True)
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Networks on which people call the band."""

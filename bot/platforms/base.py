@@ -1,0 +1,89 @@
+"""The port behind which every network stands."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from bot.mention import Mention
+
+
+class TryLater(Exception):
+    """Time will mend it: a rate limit, a server in trouble, a time-out."""
+
+    def __init__(self, seconds: float, reason: str) -> None:
+        super().__init__(f"{reason}; trying again in {seconds:.0f} s")
+        self.seconds = seconds
+
+
+class Gone(Exception):
+    """The post to answer, or its author, is no longer there for us: deleted, blocked, restricted. Give up quietly."""
+
+
+class Rejected(Exception):
+    """The network will never take this media or this text; the message says why."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Page:
+    """Some mentions, oldest first, and the bookmark that stands behind them."""
+
+    mentions: tuple[Mention, ...]
+    bookmark: str  # opaque; keep it once the mentions are committed
+
+
+class Platform(Protocol):
+    """What the band needs of a network.
+
+    Every method may raise TryLater; NeedsOperator when the network refuses our token or our account. Other errors
+    are named.
+    """
+
+    name: str
+    media_type: str  # of the file that `upload` wants, as in worker.track: MP3 or MP4
+
+    def newest_bookmark(self) -> str:
+        """Bookmark behind everything that is there now, for the first start."""
+        ...
+
+    def pages(self, bookmark: str) -> Iterator[Page]:
+        """Every mention after the bookmark, oldest first, page by page."""
+        ...
+
+    def still_there(self, mention: Mention) -> bool:
+        """Whether the post can still be answered."""
+        ...
+
+    def count(self, text: str) -> int:
+        """Length of a reply as the network counts it."""
+        ...
+
+    @property
+    def max_length(self) -> int:
+        """Longest reply that the network takes, in units of `count`."""
+        ...
+
+    def upload(self, media: Path, cover: Path, alt_text: str) -> str:
+        """Put a track's file on the network and wait until it can be posted.
+
+        Returns:
+            Its media id.
+
+        Raises:
+            Rejected: The network does not take this file.
+        """
+        ...
+
+    def reply(self, mention: Mention, text: str, media_id: str | None) -> str:
+        """Answer a post with `@author text`, never wider than it; at most once for a mention's key.
+
+        Looks for an answer of ours first where the network does not promise to drop a second one.
+
+        Returns:
+            Id of our post.
+
+        Raises:
+            Gone: There is nobody to answer.
+            Rejected: The network does not take this text.
+        """
+        ...

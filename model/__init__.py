@@ -1,0 +1,1 @@
+"""The composer: knows music only."""

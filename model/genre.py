@@ -1,0 +1,201 @@
+"""A genre is one TOML file: who plays, how fast, through what, and how freely."""
+
+import dataclasses
+import difflib
+import tomllib
+import types
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+
+from model.errors import NeedsOperator
+from model.score import Role, TimeSignature
+
+GENRES_FOLDER = Path(__file__).resolve().parent.parent / "genres"
+SLOWEST_BPM, FASTEST_BPM = 20, 400
+
+
+class BadGenre(NeedsOperator):
+    """A genre file cannot be used; the message names the file and the key."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tempo:
+    """Quarter notes a minute that the genre can play."""
+
+    slowest_bpm: float
+    fastest_bpm: float
+    default_bpm: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Player:
+    """Who plays a role, on what, and where they stand."""
+
+    role: Role
+    name: str  # as people say it: "lead guitar"
+    program: int  # General MIDI, 0 to 127; for drums the kit
+    pan: float = 0.0  # -1 left to 1 right
+    gain_db: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sound:
+    """From score to master."""
+
+    soundfont: str = "MuseScore_General_Lite.sf3"  # in soundfonts/, or a path
+    loudness_lufs: float = -14.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Freedom:
+    """How freely the band samples at one value of randomness; between two rows it is interpolated.
+
+    The temperatures of `rhythm` (positions, durations, drum hits), of `pitch` (pitches, chord shapes) and of
+    `structure` (repeats, rests, ends), and the nucleus `top_p`, hold for sampling from the probabilities;
+    `noise` is the standard deviation for sampling from the embedding space.
+    """
+
+    randomness: float
+    rhythm: float
+    pitch: float
+    structure: float
+    top_p: float
+    noise: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sampling:
+    """The way of sampling and what `/r` means."""
+
+    method: Literal["probability", "embedding"] = "probability"
+    freedom: tuple[Freedom, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Genre:
+    """Everything that makes a genre, read from `genres/<name>.toml`."""
+
+    name: str  # the file's name, as in /g
+    title: str  # as people write it: "Heavy metal"
+    aliases: tuple[str, ...] = ()
+    weights: str  # weights/<weights>.safetensors
+    archives: tuple[str, ...]  # corpora that the model knows as this genre
+    tempo: Tempo
+    time_signature: TimeSignature = (4, 4)
+    randomness: float = 0.3  # default for /r
+    seconds: tuple[float, float] = (45.0, 60.0)  # a track ends on purpose within this time
+    players: tuple[Player, ...]
+    sound: Sound = field(default_factory=Sound)
+    sampling: Sampling
+
+    def player(self, role: Role) -> Player:
+        """The player of a role.
+
+        Raises:
+            KeyError: Nobody in this genre plays it.
+        """
+        for player in self.players:
+            if player.role == role:
+                return player
+        raise KeyError(role)
+
+
+def load_genre(path: Path) -> Genre:
+    """Read and check one genre file.
+
+    Raises:
+        BadGenre: Unreadable, an unknown or missing key, or a value that cannot be.
+    """
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise BadGenre(f"{path}: cannot be read: {error}") from error
+    genre: Genre = _build(Genre, {**table, "name": path.stem}, path, "")
+    _check(genre, path)
+    return genre
+
+
+def load_genres(folder: Path = GENRES_FOLDER) -> dict[str, Genre]:
+    """All genres of a folder by name.
+
+    Raises:
+        BadGenre: One of them is bad, two share an alias, or there is none.
+    """
+    genres = {path.stem: load_genre(path) for path in sorted(folder.glob("*.toml"))}
+    if not genres:
+        raise BadGenre(f"{folder}: no genre file (*.toml) here; restore the folder genres/")
+    owners: dict[str, str] = {}
+    for genre in genres.values():
+        for alias in (genre.name, *genre.aliases):
+            if owners.setdefault(alias, genre.name) != genre.name:
+                raise BadGenre(f"{folder}: alias {alias!r} is claimed by {owners[alias]} and {genre.name}; keep one")
+    return genres
+
+
+def _build(kind: Any, value: Any, path: Path, where: str) -> Any:
+    """A value of a dataclass, tuple, Literal, float, int, str or bool type from what TOML gave."""
+    if dataclasses.is_dataclass(kind):
+        return _build_dataclass(kind, value, path, where)
+    origin, arguments = get_origin(kind), get_args(kind)
+    if origin is tuple and isinstance(value, list):
+        kinds = [arguments[0]] * len(value) if arguments[-1] is Ellipsis else arguments
+        if len(kinds) != len(value):
+            raise BadGenre(f"{path}: {where} has {len(value)} values; give {len(kinds)}")
+        return tuple(_build(each, item, path, f"{where}[{i}]") for i, (each, item) in enumerate(zip(kinds, value, strict=True)))
+    if origin is Literal:
+        if value in arguments:
+            return value
+        raise BadGenre(f"{path}: {where} is {value!r}; it can be {', '.join(map(repr, arguments))}")
+    if origin in (Union, types.UnionType):
+        return _build(arguments[0], value, path, where)
+    if kind is float and type(value) in (int, float):
+        return float(value)
+    if type(value) is kind:
+        return value
+    raise BadGenre(f"{path}: {where} is {value!r}; write {'a list' if origin is tuple else f'a {kind.__name__}'}")
+
+
+def _build_dataclass(kind: Any, value: Any, path: Path, where: str) -> Any:
+    if not isinstance(value, Mapping):
+        raise BadGenre(f"{path}: {where} is {value!r}; write a table")
+    known = {f.name: f for f in dataclasses.fields(kind)}
+    prefix = f"{where}." if where else ""
+    for name in value:
+        if name not in known:
+            near = difflib.get_close_matches(name, known, 1)
+            raise BadGenre(f"{path}: unknown key {prefix}{name}" + (f"; did you mean {near[0]}?" if near else ""))
+    hints = get_type_hints(kind)
+    for name, each in known.items():
+        required = each.default is dataclasses.MISSING and each.default_factory is dataclasses.MISSING
+        if required and name not in value:
+            raise BadGenre(f"{path}: {prefix}{name} is missing")
+    return kind(**{name: _build(hints[name], item, path, f"{prefix}{name}") for name, item in value.items()})
+
+
+def _check(genre: Genre, path: Path) -> None:
+    tempo = genre.tempo
+    roles = [player.role for player in genre.players]
+    steps = [row.randomness for row in genre.sampling.freedom]
+    problems = {
+        f"tempo is {tempo.slowest_bpm:g} to {tempo.fastest_bpm:g} bpm; put the slower first":
+            tempo.slowest_bpm > tempo.fastest_bpm,
+        f"tempo is {tempo.slowest_bpm:g} to {tempo.fastest_bpm:g} bpm; stay within {SLOWEST_BPM} to {FASTEST_BPM}":
+            tempo.slowest_bpm < SLOWEST_BPM or tempo.fastest_bpm > FASTEST_BPM,
+        f"tempo.default_bpm is {tempo.default_bpm:g}; choose it between slowest_bpm and fastest_bpm":
+            not tempo.slowest_bpm <= tempo.default_bpm <= tempo.fastest_bpm,
+        f"randomness is {genre.randomness:g}; choose it from 0 to 1": not 0 <= genre.randomness <= 1,
+        f"seconds is {list(genre.seconds)}; put the shorter first, at least 5":
+            not 5 <= genre.seconds[0] <= genre.seconds[1],
+        f"players are {roles}; give each role once, and at least one": not roles or len(set(roles)) < len(roles),
+        "a player's program must be 0 to 127": any(not 0 <= player.program <= 127 for player in genre.players),
+        "a player's pan must be -1 to 1": any(not -1 <= player.pan <= 1 for player in genre.players),
+        f"sampling.freedom has randomness {steps}; rise from 0 to 1":
+            len(steps) < 2 or steps != sorted(set(steps)) or (steps[0], steps[-1]) != (0, 1),
+        f"sound.loudness_lufs is {genre.sound.loudness_lufs:g}; choose it from -30 to -6":
+            not -30 <= genre.sound.loudness_lufs <= -6,
+    }
+    for problem, found in problems.items():
+        if found:
+            raise BadGenre(f"{path}: {problem}")

@@ -1,0 +1,68 @@
+"""What someone asked for, complete and checked."""
+
+import hashlib
+import json
+import re
+from dataclasses import asdict, dataclass, fields
+from typing import Self
+
+KEY_PATTERN = re.compile(r"[A-Za-z0-9_-]{1,128}")
+SEEDS = 2**32
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ComposeRequest:
+    """One song to compose; the same request gives the same score on the same machine.
+
+    Raises:
+        ValueError: A field is outside what its comment allows.
+    """
+
+    key: str  # "mastodon-1138": names the job and the files; letters, digits, "_" and "-"
+    title: str  # as shown to people; at most 80 graphemes
+    take: int  # 1 for the first time that its author has it played
+    genre: str  # name of a genre file
+    tempo_bpm: float  # quarter notes a minute, above 0
+    randomness: float  # 0 safe to 1 wild
+    seed: int  # 0 to 2**32 - 1
+    seconds: float | None = None  # length asked for; None: the genre's own
+    bars: int | None = None  # exact number of bars; wins over seconds
+
+    def __post_init__(self) -> None:
+        checks = {
+            "key": KEY_PATTERN.fullmatch(self.key) is not None,
+            "title": len(self.title) <= 2000,
+            "take": self.take >= 1,
+            "tempo_bpm": 1 <= self.tempo_bpm <= 1000,
+            "randomness": 0 <= self.randomness <= 1,
+            "seed": 0 <= self.seed < SEEDS,
+            "seconds": self.seconds is None or 1 <= self.seconds <= 600,
+            "bars": self.bars is None or 1 <= self.bars <= 1000,
+        }
+        wrong = [name for name, good in checks.items() if not good]
+        if wrong:
+            raise ValueError(f"compose request: {wrong[0]} is {getattr(self, wrong[0])!r}")
+
+    def to_json(self) -> str:
+        """As one JSON object."""
+        return json.dumps(asdict(self))
+
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        """Read and check what `to_json` wrote.
+
+        Raises:
+            ValueError: Not such an object; a job that was tampered with, or of another version.
+        """
+        raw = json.loads(text)
+        if not isinstance(raw, dict) or set(raw) != {field.name for field in fields(cls)}:
+            raise ValueError(f"compose request: not an object with the fields of a request: {text[:80]!r}")
+        try:
+            return cls(**raw)
+        except TypeError as error:
+            raise ValueError(f"compose request: {error}") from error
+
+
+def seed_of(key: str) -> int:
+    """The seed that belongs to a key: the first 32 bits of its SHA-256."""
+    return int.from_bytes(hashlib.sha256(key.encode()).digest()[:4], "big")

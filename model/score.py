@@ -1,0 +1,71 @@
+"""What the band plays, as values: notes, parts, a score."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal, get_args
+
+Role = Literal["drums", "rhythm", "bass", "rhythm_2", "lead", "keys"]
+ROLES: tuple[Role, ...] = get_args(Role)  # also the order in which a bar is written
+
+TICKS_PER_BEAT = 12  # a beat is a quarter note; 12 holds sixteenths and triplets
+TimeSignature = tuple[int, int]  # (beats, beat unit): (6, 8)
+
+
+def ticks_per_bar(time_signature: TimeSignature) -> int:
+    """Length of a bar in ticks: 48 for 4/4."""
+    numerator, denominator = time_signature
+    return numerator * TICKS_PER_BEAT * 4 // denominator
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, order=True)
+class Note:
+    """One struck note."""
+
+    start: int  # ticks from the start of the song
+    pitch: int  # MIDI number; 60 is middle C; for drums the General MIDI key
+    duration: int  # ticks, at least 1
+    velocity: int  # 1 to 127
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """One player's notes, in order of start and pitch."""
+
+    role: Role
+    notes: tuple[Note, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Score:
+    """A song on the grid: what is played, not yet how it sounds."""
+
+    tempo_bpm: float  # quarter notes a minute
+    time_signatures: tuple[TimeSignature, ...]  # one for each bar
+    parts: tuple[Part, ...]  # at most one for each role, in the order of ROLES
+
+    @cached_property
+    def bar_starts(self) -> tuple[int, ...]:
+        """Start of each bar in ticks, and the end of the last."""
+        starts = [0]
+        for signature in self.time_signatures:
+            starts.append(starts[-1] + ticks_per_bar(signature))
+        return tuple(starts)
+
+    @property
+    def ticks(self) -> int:
+        """Length of all bars in ticks."""
+        return self.bar_starts[-1]
+
+    @property
+    def seconds_per_tick(self) -> float:
+        """Seconds for one tick at the score's tempo."""
+        return 60 / self.tempo_bpm / TICKS_PER_BEAT
+
+    @property
+    def seconds(self) -> float:
+        """Length of all bars in seconds, without what rings after."""
+        return self.ticks * self.seconds_per_tick
+
+    def part(self, role: Role) -> Part | None:
+        """The part of a role, if it plays."""
+        return next((part for part in self.parts if part.role == role), None)

@@ -1,0 +1,1 @@
+"""The studio: turns a request into a finished track."""

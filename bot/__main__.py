@@ -38,7 +38,7 @@ class Commands(click.Group):
             raise TypeError(f"{COMMANDS[name][0]}.{name}_command is no click command")
         return command
 
-    def format_commands(self, context: click.Context, formatter: click.HelpFormatter) -> None:
+    def format_commands(self, _context: click.Context, formatter: click.HelpFormatter) -> None:
         """The table's own one-line helps, so that no module is imported for them."""
         with formatter.section("Commands"):
             formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])

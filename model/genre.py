@@ -143,7 +143,8 @@ def _build(kind: Any, value: Any, path: Path, where: str) -> Any:
         kinds = [arguments[0]] * len(value) if arguments[-1] is Ellipsis else arguments
         if len(kinds) != len(value):
             raise BadGenre(f"{path}: {where} has {len(value)} values; give {len(kinds)}")
-        return tuple(_build(each, item, path, f"{where}[{i}]") for i, (each, item) in enumerate(zip(kinds, value, strict=True)))
+        pairs = enumerate(zip(kinds, value, strict=True))
+        return tuple(_build(each, item, path, f"{where}[{i}]") for i, (each, item) in pairs)
     if origin is Literal:
         if value in arguments:
             return value

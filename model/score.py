@@ -9,6 +9,10 @@ ROLES: tuple[Role, ...] = get_args(Role)  # also the order in which a bar is wri
 
 TICKS_PER_BEAT = 12  # a beat is a quarter note; 12 holds sixteenths and triplets
 TimeSignature = tuple[int, int]  # (beats, beat unit): (6, 8)
+TIME_SIGNATURES: tuple[TimeSignature, ...] = (
+    (4, 4), (2, 4), (3, 4), (5, 4), (6, 4), (7, 4), (8, 4),
+    (3, 8), (4, 8), (5, 8), (6, 8), (7, 8), (9, 8), (10, 8), (11, 8), (12, 8), (13, 8), (15, 8),
+)  # fmt: skip  # those that the band can play; nearly all that real songs use
 
 
 def ticks_per_bar(time_signature: TimeSignature) -> int:

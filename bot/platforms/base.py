@@ -1,7 +1,11 @@
 """The port behind which every network stands."""
 
+import contextlib
+import math
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Protocol
 
@@ -87,3 +91,19 @@ class Platform(Protocol):
             Rejected: The network does not take this text.
         """
         ...
+
+
+def seconds_to_wait(retry_after: str | None, otherwise: float) -> float:
+    """What a Retry-After header asks for, as seconds or as an HTTP date; between a second and an hour.
+
+    Source:
+        RFC 9110, section 10.2.3.
+    """
+    seconds = otherwise
+    if retry_after is not None:
+        try:
+            seconds = float(retry_after)
+        except ValueError:
+            with contextlib.suppress(ValueError):
+                seconds = parsedate_to_datetime(retry_after).timestamp() - time.time()
+    return min(max(seconds, 1.0), 3600.0) if math.isfinite(seconds) else otherwise

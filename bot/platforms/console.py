@@ -1,0 +1,114 @@
+"""The console as a network: a line is a post, a printed line is a reply. Needs no account."""
+
+import queue
+import shutil
+import sys
+import threading
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TextIO
+
+from bot.mention import Mention
+from bot.platforms.base import Page
+from worker.track import MP3
+
+FOLDER = Path("out")  # where the tracks stay that were answered on the console of a service
+
+
+class ConsolePlatform:
+    """Reads posts, one a line; prints replies, and where their files are.
+
+    Ids count on from the first bookmark, so that a console started again does not use an id twice. A reply is
+    given at most once for a key while the program runs; what was printed before is not looked up.
+    """
+
+    name = "console"
+    media_type = MP3
+    max_length = 500
+
+    def __init__(
+        self, lines: Iterable[str], out: TextIO, folder: Path, author: str = "someone", band: str = "lnh_ai"
+    ) -> None:
+        self._arrived: queue.SimpleQueue[str] = queue.SimpleQueue()
+        self._out, self._folder, self._author, self._band = out, folder, author, band
+        self._posts: list[Mention] = []
+        self._first: int | None = None
+        self._answers: dict[str, str] = {}
+        if hasattr(lines, "read"):  # a stream may keep us waiting: let it wait beside us
+            threading.Thread(target=self._listen, args=(lines,), daemon=True).start()
+        else:
+            self._listen(lines)
+
+    def newest_bookmark(self) -> str:
+        """Nothing was said before the program started."""
+        return "0"
+
+    def pages(self, bookmark: str) -> Iterator[Page]:
+        """What has been typed since, a post a page; does not wait for more."""
+        self._read(int(bookmark))
+        for mention in tuple(self._posts):
+            if int(mention.id) > int(bookmark):
+                yield Page(mentions=(mention,), bookmark=mention.id)
+
+    def still_there(self, mention: Mention) -> bool:  # noqa: ARG002 - what was typed stays typed
+        """Always."""
+        return True
+
+    def count(self, text: str) -> int:
+        """Characters."""
+        return len(text)
+
+    def upload(self, media: Path, cover: Path, alt_text: str) -> str:  # noqa: ARG002 - a console shows no pictures
+        """Keep every file of the track in the console's folder; its id is the path there."""
+        self._folder.mkdir(parents=True, exist_ok=True)
+        for file in {media, cover, *media.parent.glob(f"{media.stem}.*")}:
+            if file.parent.resolve() != self._folder.resolve():
+                shutil.copy2(file, self._folder / file.name)
+        return str(self._folder / media.name)
+
+    def reply(self, mention: Mention, text: str, media_id: str | None) -> str:
+        """Print the answer, and the files of the track below it."""
+        if mention.key not in self._answers:
+            print(f"→ @{mention.author_handle} {text}", file=self._out)
+            if media_id is not None:
+                print(f"  {_files(Path(media_id))}", file=self._out)
+            self._out.flush()
+            self._answers[mention.key] = f"answer-{mention.id}"
+        return self._answers[mention.key]
+
+    def _listen(self, lines: Iterable[str]) -> None:
+        for line in lines:
+            self._arrived.put(line)
+
+    def _read(self, bookmark: int) -> None:
+        if self._first is None:
+            self._first = bookmark
+        while not self._arrived.empty():
+            line = self._arrived.get().strip()
+            if line:
+                self._posts.append(self._mention(line, str(self._first + len(self._posts) + 1)))
+
+    def _mention(self, text: str, number: str) -> Mention:
+        return Mention(
+            platform=self.name,
+            id=number,
+            root_id=number,
+            author_id=self._author,
+            author_handle=self._author,
+            text=text,
+            visibility="public",
+            content_warning="",
+            created_at=datetime.now(UTC),
+            by_bot=self._author == self._band,
+        )
+
+
+def _files(media: Path) -> str:
+    names = sorted(file.name for file in media.parent.glob(f"{media.stem}.*"))
+    return f"{media.parent}/ {' '.join(names)}"
+
+
+def connect(_switch: str) -> ConsolePlatform:
+    """The terminal."""
+    return ConsolePlatform(sys.stdin, sys.stdout, FOLDER)

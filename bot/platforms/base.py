@@ -45,6 +45,7 @@ class Platform(Protocol):
 
     name: str
     media_type: str  # of the file that `upload` wants, as in worker.track: MP3 or MP4
+    poll_seconds: float  # between two readings of `pages`
 
     def newest_bookmark(self) -> str:
         """Bookmark behind everything that is there now, for the first start."""

@@ -2,6 +2,8 @@
 
 import dataclasses
 import difflib
+import math
+import re
 import tomllib
 import types
 from collections.abc import Mapping
@@ -38,6 +40,7 @@ class Player:
     program: int  # General MIDI, 0 to 127; for drums the kit
     pan: float = 0.0  # -1 left to 1 right
     gain_db: float = 0.0
+    takes: Literal[1, 2] = 1  # 2: played twice, once on the left and once on the right
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,6 +115,8 @@ def load_genre(path: Path) -> Genre:
         table = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise BadGenre(f"{path}: cannot be read: {error}") from error
+    if "name" in table:
+        raise BadGenre(f"{path}: unknown key name; a genre is named by its file")
     genre: Genre = _build(Genre, {**table, "name": path.stem}, path, "")
     _check(genre, path)
     return genre
@@ -129,8 +134,9 @@ def load_genres(folder: Path = GENRES_FOLDER) -> dict[str, Genre]:
     owners: dict[str, str] = {}
     for genre in genres.values():
         for alias in (genre.name, *genre.aliases):
-            if owners.setdefault(alias, genre.name) != genre.name:
-                raise BadGenre(f"{folder}: alias {alias!r} is claimed by {owners[alias]} and {genre.name}; keep one")
+            heard = re.sub(r"[\W_]", "", alias.casefold())  # "Death metal" and death-metal are one
+            if owners.setdefault(heard, genre.name) != genre.name:
+                raise BadGenre(f"{folder}: alias {alias!r} is claimed by {owners[heard]} and {genre.name}; keep one")
     return genres
 
 
@@ -152,6 +158,8 @@ def _build(kind: Any, value: Any, path: Path, where: str) -> Any:
     if origin in (Union, types.UnionType):
         return _build(arguments[0], value, path, where)
     if kind is float and type(value) in (int, float):
+        if not math.isfinite(value):
+            raise BadGenre(f"{path}: {where} is {value}; write a plain number")
         return float(value)
     if type(value) is kind:
         return value
@@ -187,13 +195,18 @@ def _check(genre: Genre, path: Path) -> None:
         f"tempo.default_bpm is {tempo.default_bpm:g}; choose it between slowest_bpm and fastest_bpm":
             not tempo.slowest_bpm <= tempo.default_bpm <= tempo.fastest_bpm,
         f"randomness is {genre.randomness:g}; choose it from 0 to 1": not 0 <= genre.randomness <= 1,
-        f"seconds is {list(genre.seconds)}; put the shorter first, at least 5":
-            not 5 <= genre.seconds[0] <= genre.seconds[1],
+        f"seconds is {list(genre.seconds)}; put the shorter first, from 5 to 600":
+            not 5 <= genre.seconds[0] <= genre.seconds[1] <= 600,
+        f"time_signature is {list(genre.time_signature)}; write beats and beat unit, as in [4, 4]":
+            genre.time_signature[0] not in range(1, 33) or genre.time_signature[1] not in (1, 2, 4, 8, 16),
         f"players are {roles}; give each role once, and at least one": not roles or len(set(roles)) < len(roles),
         "a player's program must be 0 to 127": any(not 0 <= player.program <= 127 for player in genre.players),
         "a player's pan must be -1 to 1": any(not -1 <= player.pan <= 1 for player in genre.players),
         f"sampling.freedom has randomness {steps}; rise from 0 to 1":
             len(steps) < 2 or steps != sorted(set(steps)) or (steps[0], steps[-1]) != (0, 1),
+        "sampling.freedom needs temperatures and top_p above 0, top_p at most 1, noise at least 0":
+            any(min(row.rhythm, row.pitch, row.structure) <= 0 or not 0 < row.top_p <= 1 or row.noise < 0
+                for row in genre.sampling.freedom),
         f"sound.loudness_lufs is {genre.sound.loudness_lufs:g}; choose it from -30 to -6":
             not -30 <= genre.sound.loudness_lufs <= -6,
     }

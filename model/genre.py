@@ -152,7 +152,7 @@ def _build(kind: Any, value: Any, path: Path, where: str) -> Any:
         pairs = enumerate(zip(kinds, value, strict=True))
         return tuple(_build(each, item, path, f"{where}[{i}]") for i, (each, item) in pairs)
     if origin is Literal:
-        if value in arguments:
+        if any(type(value) is type(each) and value == each for each in arguments):
             return value
         raise BadGenre(f"{path}: {where} is {value!r}; it can be {', '.join(map(repr, arguments))}")
     if origin in (Union, types.UnionType):

@@ -80,12 +80,12 @@ def read_midi(path: Path) -> Score:
         BadMidi: Not a MIDI file, damaged, or without notes.
     """
     try:
-        raw = symusic.Score(str(path))
+        raw: Any = symusic.Score(str(path))
     except (RuntimeError, ValueError, OSError) as error:
         raise BadMidi(f"{path}: cannot be read as MIDI: {error}") from error
     if raw.ticks_per_quarter <= 0:
         raise BadMidi(f"{path}: {raw.ticks_per_quarter} ticks a beat; SMPTE time is not supported")
-    tracks = [track for track in map(lambda t: _on_grid(t, raw.ticks_per_quarter), raw.tracks) if len(track.notes)]
+    tracks = [track for track in (_on_grid(t, raw.ticks_per_quarter) for t in raw.tracks) if len(track.notes)]
     if not tracks:
         raise BadMidi(f"{path}: no notes in it")
     end = max(int((track.notes[:, 0]).max()) for track in tracks) + 1
@@ -143,7 +143,8 @@ _NEAREST_DURATION = [1, *(min(DURATIONS, key=lambda d: abs(np.log(d / t))) for t
 
 
 def _mean_by(group: NDArray[np.int64], values: NDArray[np.float64]) -> NDArray[np.float64]:
-    return np.bincount(group, values) / np.maximum(np.bincount(group), 1)
+    means: NDArray[np.float64] = np.bincount(group, values) / np.maximum(np.bincount(group), 1)
+    return means
 
 
 def _on_grid(track: Any, ticks_per_quarter: int) -> _Track:
@@ -241,13 +242,16 @@ def cast_roles(tracks: list[_Track]) -> dict[Role, NDArray[np.int64]]:
          lambda t: t.activity - 8 * max(t.mean_pitch - 45, 0))  # fmt: skip
     guitars = [t for t in left if t.program in GUITARS]
     take("rhythm", guitars, lambda t: t.activity * (0.5 + t.polyphony) * _lowness(t))
-    take("lead", [t for t in left if not _accompanies(t)],
-         lambda t: t.activity * (0.2 if t.sings() else 1) * (2 if t.program in GUITARS else 1) / _lowness(t))  # fmt: skip
+    take("lead", [t for t in left if not _accompanies(t)], _leading)
     take("rhythm_2", [t for t in left if t.program in GUITARS], lambda t: t.activity * t.polyphony)
     take("keys", [t for t in left if t.program in KEYBOARDS], lambda t: t.activity * t.polyphony)
     if "lead" not in cast:
         take("lead", left.copy(), lambda t: t.activity / _lowness(t))
     return cast
+
+
+def _leading(track: _Track) -> float:
+    return track.activity * (0.2 if track.sings() else 1) * (2 if track.program in GUITARS else 1) / _lowness(track)
 
 
 def _lowness(track: _Track) -> float:

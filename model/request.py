@@ -8,6 +8,11 @@ from typing import Self
 
 KEY_PATTERN = re.compile(r"[A-Za-z0-9_-]{1,128}")
 SEEDS = 2**32
+NUMBER = int | float
+KINDS = {
+    "key": str, "title": str, "take": int, "genre": str, "tempo_bpm": NUMBER, "randomness": NUMBER, "seed": int,
+    "seconds": NUMBER | None, "bars": int | None,
+}  # what each field is in JSON
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,10 +62,10 @@ class ComposeRequest:
         raw = json.loads(text)
         if not isinstance(raw, dict) or set(raw) != {field.name for field in fields(cls)}:
             raise ValueError(f"compose request: not an object with the fields of a request: {text[:80]!r}")
-        try:
-            return cls(**raw)
-        except TypeError as error:
-            raise ValueError(f"compose request: {error}") from error
+        for name, value in raw.items():
+            if isinstance(value, bool) or not isinstance(value, KINDS[name]):
+                raise ValueError(f"compose request: {name} is {value!r}")
+        return cls(**raw)
 
 
 def seed_of(key: str) -> int:

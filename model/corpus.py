@@ -1,0 +1,171 @@
+"""Songs to learn from: folders or archives of MIDI files, as tokens with what is known beside each."""
+
+import csv
+import hashlib
+import json
+import tarfile
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from model import tokens as t
+from model.errors import NeedsOperator
+from model.midi import BadMidi, read_midi
+from model.reader import INPUTS, Reader
+from model.score import ROLES, Role, Score
+
+HELD_OUT_SHARE = 0.06  # of the song groups of a corpus; chosen by the group's hash, the same in every run
+FEWEST_BARS, MOST_NOTES = 8, 60_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Song:
+    """One song as the network sees it."""
+
+    name: str  # file name
+    corpus: str
+    held_out: bool
+    tokens: NDArray[np.int16]  # (n,)
+    inputs: NDArray[np.int16]  # (n, len(INPUTS)): known after each token
+    bars: NDArray[np.int32]  # index of each BAR token
+
+    @property
+    def header(self) -> int:
+        """Number of tokens before the first bar."""
+        return int(self.bars[0])
+
+
+class BadCorpus(NeedsOperator):
+    """There is no music to learn from; the message says where it was sought."""
+
+
+def is_held_out(group: str) -> bool:
+    """Whether a group of versions of one song is kept for judging."""
+    return int.from_bytes(hashlib.sha256(group.encode()).digest()[:4], "big") < HELD_OUT_SHARE * 2**32
+
+
+def song_groups(folder: Path) -> dict[str, str]:
+    """File name to song group, from INDEX.tsv in the folder or above; empty where there is none."""
+    for place in (folder, *folder.parents[:2]):
+        if (place / "INDEX.tsv").is_file():
+            with (place / "INDEX.tsv").open(encoding="utf-8", newline="") as lines:
+                rows = csv.DictReader(lines, delimiter="\t", quoting=csv.QUOTE_NONE)
+                return {Path(row["member"]).name: row["song_group"] for row in rows}
+    return {}
+
+
+@contextmanager
+def midi_files(folder: Path, corpus: str) -> Iterator[list[Path]]:
+    """The MIDI files of `<folder>/<corpus>/` or of the archive `<folder>/<corpus>.tar.xz`.
+
+    Raises:
+        BadCorpus: Neither is there, or it holds no MIDI file.
+    """
+    archive = folder / f"{corpus}.tar.xz"
+    with tempfile.TemporaryDirectory(prefix="lnh-corpus-") as scratch:
+        place = folder / corpus
+        if not place.is_dir():
+            if not archive.is_file():
+                raise BadCorpus(f"{folder}: neither {corpus}/ nor {corpus}.tar.xz is here; put the MIDI files there")
+            with tarfile.open(archive) as tar:
+                tar.extractall(scratch, filter="data")
+            place = Path(scratch)
+        files = sorted(path for path in place.rglob("*") if path.suffix.lower() in (".mid", ".midi"))
+        if not files:
+            raise BadCorpus(f"{place}: no .mid file in it")
+        yield files
+
+
+def read_scores(files: Sequence[Path], on_file: Callable[[], None] = lambda: None) -> Iterator[tuple[Path, Score]]:
+    """Each file that is a song of a band, with its score; damaged and tiny ones are passed over."""
+    for path in files:
+        try:
+            score = read_midi(path)
+        except BadMidi:
+            continue
+        finally:
+            on_file()
+        notes = sum(len(part.notes) for part in score.parts)
+        if len(score.time_signatures) >= FEWEST_BARS and notes <= MOST_NOTES:
+            yield path, score
+
+
+def as_song(score: Score, name: str, corpus: str, roles: Sequence[Role], held_out: bool) -> Song | None:
+    """A score as tokens and inputs; None when nobody of `roles` plays in it."""
+    if not any(part.role in roles and part.notes for part in score.parts):
+        return None
+    stream = t.encode(score, corpus, roles)
+    reader = Reader(len(score.time_signatures))
+    known = np.empty((len(stream), len(INPUTS)), dtype=np.int16)
+    for i, token in enumerate(stream):
+        reader.push(token)
+        known[i] = reader.inputs()
+    tokens = np.array(stream, dtype=np.int16)
+    bars = np.flatnonzero((tokens >= t.BAR.start) & (tokens < t.BAR.stop)).astype(np.int32)
+    return Song(name=name, corpus=corpus, held_out=held_out, tokens=tokens, inputs=known, bars=bars)
+
+
+def load_corpus(
+    folder: Path, corpus: str, roles: Sequence[Role], cache: Path, on_file: Callable[[int], None] = lambda total: None
+) -> list[Song]:
+    """Read a corpus, or what an earlier run made of it from the folder `cache`.
+
+    Args:
+        folder: Holds `<corpus>/` or `<corpus>.tar.xz`, and INDEX.tsv there or above.
+        corpus: One of `tokens.CORPORA`.
+        roles: Parts to keep.
+        cache: Folder for the arrays; made if missing.
+        on_file: Called with the number of files after each.
+
+    Raises:
+        BadCorpus: No music here.
+    """
+    initials = "".join(str(ROLES.index(role)) for role in roles)
+    stored = cache / f"{corpus}-{t.FINGERPRINT}-{initials}.npz"
+    if not stored.is_file():
+        songs = _read_corpus(folder, corpus, roles, on_file)
+        cache.mkdir(parents=True, exist_ok=True)
+        _store(songs, stored)
+    return _load(stored, corpus)
+
+
+def _read_corpus(folder: Path, corpus: str, roles: Sequence[Role], on_file: Callable[[int], None]) -> list[Song]:
+    groups = song_groups(folder)
+    with midi_files(folder, corpus) as files:
+        songs = [
+            as_song(score, path.name, corpus, roles, is_held_out(groups.get(path.name, path.stem)))
+            for path, score in read_scores(files, lambda: on_file(len(files)))
+        ]
+    return [song for song in songs if song is not None]
+
+
+def _store(songs: Sequence[Song], path: Path) -> None:
+    partial = path.with_suffix(".partial.npz")
+    np.savez(
+        partial,
+        tokens=np.concatenate([song.tokens for song in songs]),
+        inputs=np.concatenate([song.inputs for song in songs]),
+        lengths=np.array([len(song.tokens) for song in songs]),
+        names=np.frombuffer(json.dumps([[song.name, song.held_out] for song in songs]).encode(), dtype=np.uint8),
+    )
+    partial.replace(path)
+
+
+def _load(path: Path, corpus: str) -> list[Song]:
+    with np.load(path, allow_pickle=False) as stored:
+        tokens, inputs, lengths = stored["tokens"], stored["inputs"], stored["lengths"]
+        names = json.loads(stored["names"].tobytes())
+    ends = np.cumsum(lengths)
+    songs = []
+    for (name, held_out), begin, end in zip(names, ends - lengths, ends, strict=True):
+        own = tokens[begin:end]
+        bars = np.flatnonzero((own >= t.BAR.start) & (own < t.BAR.stop)).astype(np.int32)
+        songs.append(
+            Song(name=name, corpus=corpus, held_out=held_out, tokens=own, inputs=inputs[begin:end], bars=bars)
+        )
+    return songs

@@ -1,0 +1,295 @@
+"""Follows a token stream: what sounds around the next token, which tokens may come, and the score so far."""
+
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from model import tokens as t
+from model.midi import DURATIONS
+from model.score import ROLES, TIME_SIGNATURES, Role, Score, ticks_per_bar
+
+NOWHERE = t.LONGEST_BAR + 1  # "no such position in this bar"
+DRUM_DURATION = 3  # ticks; a drum has no length of its own
+VELOCITY = 96  # of every note; dynamics come after composing
+DRUMS, RHYTHM, BASS = 0, 1, 2  # indices into ROLES
+OWN_LAGS = (1, 4, 8)  # bars back
+FORM_LAGS = (4, 8, 16)
+
+# What is said beside each token, and how many values each can take; 0 is "none" where there may be none.
+INPUTS: dict[str, int] = {
+    "role": len(ROLES) + 1,          # whose turn it is; the last: nobody's
+    "position": NOWHERE,             # tick in the bar
+    "bar": 16,                       # bar of the song, modulo 16
+    "left": 38,                      # bars left to play, this one too; in steps from 33 on
+    "played": 16,                    # bars played, up to 15
+    "root": 129,                     # lowest pitch + 1 that the rhythm guitar sounds here
+    "low": 129,                      # pitch + 1 that the bass sounds here
+    "kick": NOWHERE + 1,             # position of the next kick
+    "guide": NOWHERE + 1,            # position of the next note of the part to follow
+    **{f"own_{lag}": 129 + len(t.HITS) + 1 for lag in OWN_LAGS},   # what this part struck here that many bars ago
+    **{f"next_{lag}": NOWHERE + 1 for lag in OWN_LAGS},            # where it struck next
+    **{f"form_{lag}": t.MOST_BACK + 5 for lag in FORM_LAGS},       # whether its bar was a repeat, and how far back
+    "harmony": 4096,                 # bit set of the pitch classes that the other parts sound here
+}  # fmt: skip
+PITCH_INPUTS = ("root", "low", *(f"own_{lag}" for lag in OWN_LAGS))  # move with a transposition, up to 128
+
+
+class Grid(NamedTuple):
+    """One part's bar by position, 0 to LONGEST_BAR."""
+
+    lowest: list[int]  # lowest pitch + 1 that sounds; 0: silence
+    classes: list[int]  # bit set of pitch classes that sound
+    struck: list[int]  # lowest pitch + 1 struck here; for drums 130 + the hit; 0: nothing
+    next: list[int]  # position of the first strike here or later; NOWHERE: none
+    next_kick: list[int]  # the same for the kick
+
+
+@lru_cache(maxsize=16384)
+def grid(notes: t.BarNotes, drums: bool) -> Grid:
+    """Lay a bar out by position."""
+    size = t.LONGEST_BAR + 1
+    lowest, classes, struck = [0] * size, [0] * size, [0] * size
+    keys: dict[int, list[int]] = {}
+    for start, duration, pitch in notes:
+        keys.setdefault(start, []).append(pitch)
+        if drums:
+            continue
+        if struck[start] == 0 or pitch + 1 < struck[start]:
+            struck[start] = pitch + 1
+        for tick in range(start, min(start + duration, size)):
+            classes[tick] |= 1 << (pitch % 12)
+            if lowest[tick] == 0 or pitch + 1 < lowest[tick]:
+                lowest[tick] = pitch + 1
+    if drums:
+        for start, pitches in keys.items():
+            struck[start] = 130 + _main_hit(pitches)
+    kicks = {start for start, pitches in keys.items() if t.KICK in pitches} if drums else set()
+    return Grid(lowest, classes, struck, _next_of(keys, size), _next_of(kicks, size))
+
+
+def _main_hit(keys: list[int]) -> int:
+    others = sorted(set(keys) - {t.KICK, t.SNARE})
+    return t.HITS.index(tuple([key for key in (t.KICK, t.SNARE) if key in keys] + others[:1]))
+
+
+def _next_of(starts: dict[int, list[int]] | set[int], size: int) -> list[int]:
+    following = [NOWHERE] * (size + 1)
+    for tick in range(size - 1, -1, -1):
+        following[tick] = tick if tick in starts else following[tick + 1]
+    return following
+
+
+_SILENCE = grid((), False)
+
+
+class Reader:
+    """Follows one song, token by token.
+
+    `inputs` and `allowed` speak of the token that comes next. Any stream of allowed tokens that ends with END is a
+    playable score of exactly `bars` bars.
+    """
+
+    def __init__(self, bars: int) -> None:
+        """Begin before START; `bars` is the length of the song."""
+        self.bars_wanted = bars
+        self.roles: list[int] = []
+        self.signatures: list[int] = []  # indices into TIME_SIGNATURES, one for each bar begun
+        self.played: list[list[t.BarNotes]] = [[] for _ in ROLES]  # by role, complete bars
+        self.forms: list[list[int]] = [[] for _ in ROLES]  # by role: repeat distance, or a code above
+        self.tempo_bpm = 120
+        self.last = -1
+        self.turn = 0  # index into roles; len(roles): the bar is complete
+        self.ended = False
+        self._open(fresh=True)
+
+    def _open(self, *, fresh: bool) -> None:
+        self.position = 0
+        self.fresh = fresh  # nothing of this part's bar is written yet
+        self._notes: list[tuple[int, int, int]] = []
+        self._duration = -1
+        self._shape = t.SHAPES[0]
+        self._struck: set[int] = set()
+        self._chords = 0
+
+    @property
+    def role(self) -> int:
+        """Index into ROLES of the part that is written now; len(ROLES) between bars."""
+        return self.roles[self.turn] if self.signatures and self.turn < len(self.roles) else len(ROLES)
+
+    @property
+    def bar(self) -> int:
+        """Number of the bar that is written now, from 0; -1 before the first."""
+        return len(self.signatures) - 1
+
+    def push(self, token: int) -> None:
+        """Take the next token of the stream."""
+        if token in t.AT:
+            self.position, self.fresh = token - t.AT.start, False
+            self._struck, self._chords = set(), 0
+        elif token in t.PITCH:
+            self._strike(tuple(token - t.PITCH.start + step for step in self._shape), self._duration)
+        elif token in t.HIT:
+            self._strike(t.HITS[token - t.HIT.start], DRUM_DURATION)
+        elif token in t.DURATION:
+            self._duration = DURATIONS[token - t.DURATION.start]
+        elif token in t.SHAPE:
+            self._shape = t.SHAPES[token - t.SHAPE.start]
+        elif token == t.DONE:
+            self._close(tuple(sorted(self._notes)), t.MOST_BACK + 4)
+        elif token in t.REPEAT:
+            back = token - t.REPEAT.start + 1
+            self._close(self.played[self.role][self.bar - back], back)
+        elif token == t.REST:
+            self._close((), t.MOST_BACK + 1)
+        elif token in t.DOUBLE:
+            self._close(self.played[token - t.DOUBLE.start][self.bar], t.MOST_BACK + 2)
+        elif token in t.ROOT:
+            interval = t.ROOT_INTERVALS[token - t.ROOT.start]
+            self._close(t.rooted(self.played[RHYTHM][self.bar], interval), t.MOST_BACK + 3)
+        elif token in t.BAR:
+            self.signatures.append(token - t.BAR.start)
+            self.turn = 0
+            self._open(fresh=True)
+        elif token in t.WITH:
+            self.roles.append(token - t.WITH.start)
+        elif token in t.TEMPO:
+            self.tempo_bpm = t.TEMPI[token - t.TEMPO.start]
+        self.ended = token == t.END
+        self.last = token
+
+    def _strike(self, pitches: tuple[int, ...], duration: int) -> None:
+        self._notes += [(self.position, duration, pitch) for pitch in pitches if pitch not in self._struck]
+        self._struck.update(pitches)
+        self._chords += 1
+
+    def _close(self, notes: t.BarNotes, form: int) -> None:
+        role = self.role
+        self.played[role].append(notes)
+        self.forms[role].append(form)
+        self.turn += 1
+        self._open(fresh=True)
+
+    def inputs(self) -> list[int]:
+        """What is known of the next token, in the order of INPUTS."""
+        role, bar, here = self.role, self.bar, self.position
+        after = here if self.fresh else here + 1
+        left = self.bars_wanted - max(bar, 0)
+        values = [role, here, bar % 16 if bar >= 0 else 0, _bars_left(left), min(max(bar, 0), 15)]
+        if role == len(ROLES):
+            return values + [0, 0, NOWHERE, NOWHERE] + [0] * 3 + [NOWHERE] * 3 + [0] * 4
+        drums = role == DRUMS
+        kit = self._now(DRUMS) if not drums else _SILENCE
+        guitar = self._now(RHYTHM) if role > RHYTHM else _SILENCE
+        bass = self._now(BASS) if role > BASS else _SILENCE
+        guide = guitar if guitar is not _SILENCE else bass if bass is not _SILENCE else kit
+        values += [guitar.lowest[here], bass.lowest[here], kit.next_kick[after], guide.next[after]]
+        own = [grid(self.played[role][bar - lag], drums) if bar >= lag else _SILENCE for lag in OWN_LAGS]
+        values += [past.struck[here] for past in own]
+        values += [past.next[after] for past in own]
+        values += [self.forms[role][bar - lag] if bar >= lag else 0 for lag in FORM_LAGS]
+        harmony = 0
+        if not drums:
+            for other in self.roles[: self.turn]:
+                if other != DRUMS:
+                    harmony |= self._now(other).classes[here]
+        values.append(harmony)
+        return values
+
+    def _now(self, role: int) -> Grid:
+        """What a part that has had its turn plays in this bar."""
+        bars = self.played[role]
+        return grid(bars[self.bar], role == DRUMS) if len(bars) > self.bar else _SILENCE
+
+    def allowed(self) -> NDArray[np.bool_]:
+        """Which tokens may come next, by token."""
+        mask = np.zeros(len(t.NAMES), dtype=np.bool_)
+        if self.last == -1:
+            mask[t.START] = True
+        elif self.last == t.START:
+            mask[t.GENRE.start : t.GENRE.stop] = True
+        elif self.last in t.GENRE:
+            mask[t.TEMPO.start : t.TEMPO.stop] = True
+        elif not self.signatures:
+            mask[t.WITH.start + (self.roles[-1] + 1 if self.roles else 0) : t.WITH.stop] = True
+            mask[t.BAR.start : t.BAR.stop] = bool(self.roles)
+        elif self.turn == len(self.roles):
+            over = len(self.signatures) >= self.bars_wanted
+            mask[t.END] = over
+            mask[t.BAR.start : t.BAR.stop] = not over
+        elif self.fresh:
+            self._allow_forms(mask)
+        else:
+            self._allow_notes(mask)
+        return mask
+
+    def _allow_forms(self, mask: NDArray[np.bool_]) -> None:
+        role, bar = self.role, self.bar
+        mask[t.REST] = True
+        mask[t.AT.start : t.AT.start + self._bar_ticks] = True
+        for back in range(1, min(bar, t.MOST_BACK) + 1):
+            notes = self.played[role][bar - back]
+            mask[t.REPEAT.start + back - 1] = bool(notes) and notes[-1][0] < self._bar_ticks
+        if role == DRUMS:
+            return
+        for other in self.roles[: self.turn]:
+            mask[t.DOUBLE.start + other] = other != DRUMS and bool(self.played[other][bar])
+        if role == BASS and RHYTHM in self.roles:
+            for i, interval in enumerate(t.ROOT_INTERVALS):
+                mask[t.ROOT.start + i] = bool(t.rooted(self.played[RHYTHM][bar], interval))
+
+    def _allow_notes(self, mask: NDArray[np.bool_]) -> None:
+        struck_here = self._chords > 0
+        room = self._chords < t.MOST_AT_ONCE
+        if struck_here:
+            mask[t.DONE] = True
+            mask[t.AT.start + self.position + 1 : t.AT.start + self._bar_ticks] = True
+        if self.role == DRUMS:
+            mask[t.HIT.start : t.HIT.stop] = [room and self._struck.isdisjoint(hit) for hit in t.HITS]
+            return
+        if self.last in t.DURATION or self.last in t.SHAPE:
+            mask[t.DONE] = False
+            mask[t.AT.start : t.AT.stop] = False
+        if room or self.last in t.DURATION or self.last in t.SHAPE:
+            may_pitch = self._duration > 0
+            mask[t.DURATION.start : t.DURATION.stop] = self.last not in t.DURATION and self.last not in t.SHAPE
+            mask[t.SHAPE.start : t.SHAPE.stop] = may_pitch and self.last not in t.SHAPE
+            mask[t.PITCH.start : t.PITCH.stop - self._shape[-1]] = may_pitch
+            for pitch in self._struck:
+                if pitch < 128:
+                    mask[t.PITCH.start + pitch] = False
+
+    @property
+    def _bar_ticks(self) -> int:
+        return ticks_per_bar(TIME_SIGNATURES[self.signatures[-1]])
+
+    def score(self, tempo_bpm: float) -> Score:
+        """What was played, up to the last complete bar, every note with the same velocity."""
+        complete = min((len(self.played[role]) for role in self.roles), default=0)
+        signatures = tuple(TIME_SIGNATURES[i] for i in self.signatures[:complete])
+        empty = Score(tempo_bpm=tempo_bpm, time_signatures=signatures, parts=())
+        parts = tuple(
+            t.part_of(_role(index), self.played[index][:complete], empty.bar_starts, VELOCITY) for index in self.roles
+        )
+        return Score(tempo_bpm=tempo_bpm, time_signatures=signatures, parts=parts)
+
+
+def decode(stream: Sequence[int], tempo_bpm: float) -> Score:
+    """The score of a whole stream."""
+    reader = Reader(sum(token in t.BAR for token in stream))
+    for token in stream:
+        reader.push(token)
+    return reader.score(tempo_bpm)
+
+
+def _role(index: int) -> Role:
+    return ROLES[index]
+
+
+def _bars_left(bars: int) -> int:
+    """Exact up to 32, then in steps."""
+    if bars <= 32:
+        return max(bars, 0)
+    return 33 + sum(bars > limit for limit in (40, 48, 64, 96))

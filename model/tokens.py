@@ -1,0 +1,195 @@
+"""The token grammar: a song as one stream, laid out bar by bar and, within a bar, part by part.
+
+    song  = START GENRE TEMPO WITH… (BAR part…)… END        one part for each WITH, in the order of ROLES
+    part  = REST | REPEAT | DOUBLE | ROOT | event… DONE
+    event = AT (DURATION? SHAPE? PITCH)…                     pitched: a duration and a chord shape hold until changed
+          | AT HIT…                                          drums: kick, snare and one more sound in one token
+
+A part that plays what it played k bars ago says REPEAT k; one that plays what another part plays in this bar says
+DOUBLE; a bass that follows the lowest note of the rhythm guitar says ROOT. In real songs two bars of three are of
+these kinds. Because such tokens hide the music that they copy, `reader.Reader` follows the stream and says beside
+each token what sounds around it.
+
+Sources: bar-wise tokens with positions, REMI (Huang and Yang 2020, arXiv:2002.00212); parts per bar, MMM (Ens and
+Pasquier 2020, arXiv:2008.06048). Repeats, doubles, roots and shapes as tokens are ours.
+"""
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from itertools import product
+
+from model.midi import DURATIONS
+from model.score import ROLES, TIME_SIGNATURES, Note, Part, Role, Score, ticks_per_bar
+
+BarNotes = tuple[tuple[int, int, int], ...]  # (start in the bar, duration, pitch), sorted: what a part plays in one bar
+
+CORPORA = (
+    "heavy-metal", "metal-adjacent", "rock", "other-band", "metal-drums", "jazz", "reggae", "video-game", "folk",
+    "folk-leadsheet", "oldies", "classical-baroque", "funk-soul-blues", "electronic",
+)  # fmt: skip
+TEMPI = range(30, 260, 10)  # bpm; a tempo belongs to the nearest
+MOST_BACK = 32  # bars that a repeat reaches back
+LONGEST_BAR = 96  # ticks
+MOST_AT_ONCE = 8  # chords or hits struck by one part at one position
+ROOT_INTERVALS = (0, 12, 24)  # semitones below the rhythm guitar
+OTHER_DRUMS = (37, 39, 41, 42, 44, 45, 46, 48, 49, 51, 52, 53, 54, 55, 56)  # beside kick 36 and snare 38
+KICK, SNARE = 36, 38
+HITS = tuple(
+    tuple(key for key in (kick, snare, other) if key)
+    for kick, snare, other in product((0, KICK), (0, SNARE), (0, *OTHER_DRUMS))
+    if kick or snare or other
+)
+# Semitones above the lowest note; the 64 most frequent of 5 million chords in the band archives (98 % of them).
+SHAPES: tuple[tuple[int, ...], ...] = tuple(
+    tuple(map(int, shape.split(".")))
+    for shape in (
+        "0 0.7 0.7.12 0.5 0.12 0.3 0.4 0.4.7 0.5.9 0.3.8 0.3.7 0.9 0.8 0.4.9 0.5.8 0.7.12.16 0.2 0.6 0.12.19 0.5.10 "
+        "0.5.12 0.4.7.12 0.15 0.5.9.12 0.5.12.17 0.7.12.19 0.16 0.10 0.24 0.7.12.16.19.24 0.12.24 0.4.7.12.16 "
+        "0.7.12.16.19 0.1 0.7.12.19.24 0.5.7 0.8.12 0.7.16 0.19 0.3.8.12 0.2.7 0.7.12.15 0.5.8.12 0.3.7.12 0.3.7.10 "
+        "0.7.12.15.19 0.4.12 0.7.14 0.4.7.11 0.3.6 0.7.10 0.12.19.24 0.11 0.5.9.12.17 0.7.12.15.19.24 0.6.11 0.5.9.14 "
+        "0.2.5 0.12.16.19 0.9.12 0.2.5.9 0.21 0.3.10 0.14"
+    ).split()
+)
+
+NAMES: list[str] = []
+
+
+def _tokens(prefix: str, values: Iterable[object]) -> range:
+    first = len(NAMES)
+    NAMES.extend(f"{prefix} {value}".strip() for value in values)
+    return range(first, len(NAMES))
+
+
+START, END, DONE, REST = _tokens("", ["START", "END", "DONE", "REST"])
+GENRE = _tokens("GENRE", CORPORA)
+TEMPO = _tokens("TEMPO", TEMPI)
+WITH = _tokens("WITH", ROLES)
+BAR = _tokens("BAR", (f"{n}/{d}" for n, d in TIME_SIGNATURES))
+REPEAT = _tokens("REPEAT", range(1, MOST_BACK + 1))
+DOUBLE = _tokens("DOUBLE", ROLES)
+ROOT = _tokens("ROOT", ROOT_INTERVALS)
+AT = _tokens("AT", range(LONGEST_BAR))
+DURATION = _tokens("DURATION", DURATIONS)
+SHAPE = _tokens("SHAPE", (".".join(map(str, shape)) for shape in SHAPES))
+PITCH = _tokens("PITCH", range(128))
+HIT = _tokens("HIT", ("+".join(map(str, hit)) for hit in HITS))
+
+FINGERPRINT = hashlib.sha256("\n".join(NAMES).encode()).hexdigest()[:16]  # weights of another vocabulary do not fit
+
+_DURATION_INDEX = {duration: i for i, duration in enumerate(DURATIONS)}
+_SHAPE_INDEX = {shape: i for i, shape in enumerate(SHAPES)}
+_HIT_INDEX = {hit: i for i, hit in enumerate(HITS)}
+_SIGNATURE_INDEX = {signature: i for i, signature in enumerate(TIME_SIGNATURES)}
+
+
+def header(corpus: str, tempo_bpm: float, roles: Sequence[Role]) -> list[int]:
+    """The tokens before the first bar."""
+    tempo = min(range(len(TEMPI)), key=lambda i: abs(TEMPI[i] - tempo_bpm))
+    return [START, GENRE[CORPORA.index(corpus)], TEMPO[tempo], *(WITH[ROLES.index(role)] for role in roles)]
+
+
+def encode(score: Score, corpus: str, roles: Sequence[Role] = ROLES) -> list[int]:
+    """A score as tokens, of the parts in `roles` only.
+
+    Lost are velocities, and what lies outside the grid: `model.midi` folds it on reading.
+    """
+    parts = {part.role: bars_of(part, score) for part in score.parts if part.role in roles}
+    stream = header(corpus, score.tempo_bpm, list(parts))
+    for bar, signature in enumerate(score.time_signatures):
+        stream.append(BAR[_SIGNATURE_INDEX[signature]])
+        for role, bars in parts.items():
+            stream += _encode_bar(bar, role, bars, parts)
+    return [*stream, END]
+
+
+def bars_of(part: Part, score: Score) -> list[BarNotes]:
+    """A part cut into bars; a note belongs to the bar in which it starts."""
+    bars: list[list[tuple[int, int, int]]] = [[] for _ in score.time_signatures]
+    bar = 0
+    for note in part.notes:
+        while note.start >= score.bar_starts[bar + 1]:
+            bar += 1
+        bars[bar].append((note.start - score.bar_starts[bar], note.duration, note.pitch))
+    return [tuple(sorted(notes)) for notes in bars]
+
+
+def part_of(role: Role, bars: Sequence[BarNotes], bar_starts: Sequence[int], velocity: int) -> Part:
+    """The opposite of `bars_of`, every note with the same velocity."""
+    notes = [
+        Note(start=bar_starts[bar] + start, duration=duration, pitch=pitch, velocity=velocity)
+        for bar, bar_notes in enumerate(bars)
+        for start, duration, pitch in bar_notes
+    ]
+    return Part(role=role, notes=tuple(sorted(notes)))
+
+
+def rooted(guitar: BarNotes, interval: int) -> BarNotes:
+    """What a bass plays that follows the lowest note of each of the guitar's chords, `interval` semitones below."""
+    lowest: dict[int, tuple[int, int, int]] = {}
+    for start, duration, pitch in guitar:
+        if start not in lowest or pitch < lowest[start][2]:
+            lowest[start] = (start, duration, pitch)
+    return tuple((start, duration, pitch - interval) for start, duration, pitch in lowest.values() if pitch >= interval)
+
+
+def _encode_bar(bar: int, role: Role, bars: list[BarNotes], parts: dict[Role, list[BarNotes]]) -> list[int]:
+    notes = bars[bar]
+    if not notes:
+        return [REST]
+    for back in range(1, min(bar, MOST_BACK) + 1):
+        if bars[bar - back] == notes:
+            return [REPEAT[back - 1]]
+    if role == "drums":
+        return [*_encode_hits(notes), DONE]
+    for other in ROLES[1 : ROLES.index(role)]:
+        if other in parts and parts[other][bar] == notes:
+            return [DOUBLE[ROLES.index(other)]]
+    if role == "bass" and "rhythm" in parts:
+        for i, interval in enumerate(ROOT_INTERVALS):
+            if rooted(parts["rhythm"][bar], interval) == notes:
+                return [ROOT[i]]
+    return [*_encode_notes(notes), DONE]
+
+
+def _encode_hits(notes: BarNotes) -> list[int]:
+    stream: list[int] = []
+    for start in sorted({note[0] for note in notes}):
+        keys = {pitch for at, _, pitch in notes if at == start}
+        others = sorted(keys - {KICK, SNARE})
+        first = [key for key in (KICK, SNARE) if key in keys] + others[:1]
+        hits = [tuple(first), *((key,) for key in others[1:])]
+        stream += [AT[start], *(HIT[_HIT_INDEX[hit]] for hit in hits[:MOST_AT_ONCE])]
+    return stream
+
+
+def _encode_notes(notes: BarNotes) -> list[int]:
+    stream: list[int] = []
+    duration_now, shape_now = -1, 0
+    for start in sorted({note[0] for note in notes}):
+        stream.append(AT[start])
+        for duration, pitch, shape in _chords([note[1:] for note in notes if note[0] == start])[:MOST_AT_ONCE]:
+            if duration != duration_now:
+                stream.append(DURATION[_DURATION_INDEX[duration]])
+                duration_now = duration
+            if shape != shape_now:
+                stream.append(SHAPE[shape])
+                shape_now = shape
+            stream.append(PITCH[pitch])
+    return stream
+
+
+def _chords(notes: Sequence[tuple[int, int]]) -> list[tuple[int, int, int]]:
+    """Notes (duration, pitch) struck together as chords (duration, lowest pitch, shape), as large as shapes allow."""
+    chords = []
+    for duration in sorted({duration for duration, _ in notes}):
+        pitches = sorted(pitch for d, pitch in notes if d == duration)
+        while pitches:
+            size = next(
+                n for n in range(len(pitches), 0, -1) if tuple(p - pitches[0] for p in pitches[:n]) in _SHAPE_INDEX
+            )
+            chords.append((duration, pitches[0], _SHAPE_INDEX[tuple(p - pitches[0] for p in pitches[:size])]))
+            pitches = pitches[size:]
+    return sorted(chords, key=lambda chord: (chord[1], chord[0]))
+
+
+assert all(ticks_per_bar(signature) <= LONGEST_BAR for signature in TIME_SIGNATURES)  # noqa: S101

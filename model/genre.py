@@ -16,6 +16,7 @@ from model.score import Role, TimeSignature
 
 GENRES_FOLDER = Path(__file__).resolve().parent.parent / "genres"
 SLOWEST_BPM, FASTEST_BPM = 20, 400
+WRITTEN = {float: "a number", int: "a whole number", str: "a text in quotes", bool: "true or false", tuple: "a list"}
 
 
 class BadGenre(NeedsOperator):
@@ -163,7 +164,7 @@ def _build(kind: Any, value: Any, path: Path, where: str) -> Any:
         return float(value)
     if type(value) is kind:
         return value
-    raise BadGenre(f"{path}: {where} is {value!r}; write {'a list' if origin is tuple else f'a {kind.__name__}'}")
+    raise BadGenre(f"{path}: {where} is {value!r}; write {WRITTEN[origin or kind]}")
 
 
 def _build_dataclass(kind: Any, value: Any, path: Path, where: str) -> Any:

@@ -1,0 +1,202 @@
+"""A genre file is read strictly: what is wrong in it is named with the file, the key and what to write instead."""
+
+from pathlib import Path
+
+import pytest
+
+from model.errors import NeedsOperator
+from model.genre import GENRES_FOLDER, BadGenre, load_genre, load_genres
+
+POLKA = """
+title = "Polka"
+aliases = ["oompah"]
+weights = "polka"
+archives = ["folk"]
+
+[tempo]
+slowest_bpm = 90
+fastest_bpm = 140
+default_bpm = 120
+
+[[players]]
+role = "lead"
+name = "accordion"
+program = 21
+
+[[players]]
+role = "bass"
+name = "tuba"
+program = 58
+
+[sampling]
+method = "probability"
+freedom = [
+    { randomness = 0, rhythm = 0.9, pitch = 0.8, structure = 1, top_p = 0.98, noise = 0.2 },
+    { randomness = 1, rhythm = 1, pitch = 1, structure = 1, top_p = 1, noise = 0.9 },
+]
+"""
+
+
+def write_genre(folder: Path, text: str = POLKA, name: str = "polka") -> Path:
+    path = folder / f"{name}.toml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def complaint(folder: Path, old: str, new: str) -> str:
+    """What the reader says about the polka after one change of its text."""
+    assert old in POLKA
+    path = write_genre(folder, POLKA.replace(old, new, 1))
+    with pytest.raises(BadGenre) as caught:
+        load_genre(path)
+    assert str(path) in str(caught.value)
+    return str(caught.value)
+
+
+def test_a_genre_is_read_with_its_defaults(tmp_path: Path):
+    path = write_genre(tmp_path)
+
+    polka = load_genre(path)
+
+    assert polka.name == "polka"
+    assert polka.tempo.default_bpm == 120.0
+    assert polka.time_signature == (4, 4)
+    assert polka.player("bass").name == "tuba"
+    assert [row.randomness for row in polka.sampling.freedom] == [0.0, 1.0]
+
+
+def test_nobody_plays_a_role_that_is_not_in_the_file(tmp_path: Path):
+    polka = load_genre(write_genre(tmp_path))
+
+    with pytest.raises(KeyError):
+        polka.player("drums")
+
+
+@pytest.mark.parametrize("path", sorted(GENRES_FOLDER.glob("*.toml")), ids=lambda path: path.stem)
+def test_every_genre_of_the_house_can_be_read(path: Path):
+    genre = load_genre(path)
+
+    assert genre.name == path.stem
+    assert genre.title
+
+
+def test_the_genres_of_the_house_get_along():
+    genres = load_genres()
+
+    assert "heavy-metal" in genres
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "key", "nearest"),
+    [
+        ("aliases =", "alias =", "alias", "aliases"),
+        ("slowest_bpm", "slowest", "tempo.slowest", "slowest_bpm"),
+        ("program = 21", "programme = 21", "players[0].programme", "program"),
+        ("noise = 0.9", "noize = 0.9", "sampling.freedom[1].noize", "noise"),
+    ],
+)
+def test_an_unknown_key_is_named_with_the_nearest_one(tmp_path: Path, old: str, new: str, key: str, nearest: str):
+    message = complaint(tmp_path, old, new)
+
+    assert f"unknown key {key}; did you mean {nearest}?" in message
+
+
+def test_an_unknown_key_that_is_like_no_other_is_named_alone(tmp_path: Path):
+    message = complaint(tmp_path, 'title = "Polka"', 'title = "Polka"\nxyz = 1')
+
+    assert message.endswith("unknown key xyz")
+
+
+def test_a_genre_cannot_be_named_against_its_file(tmp_path: Path):
+    message = complaint(tmp_path, 'title = "Polka"', 'title = "Polka"\nname = "waltz"')
+
+    assert "unknown key name" in message
+
+
+@pytest.mark.parametrize(
+    ("line", "key"),
+    [('title = "Polka"', "title"), ("fastest_bpm = 140", "tempo.fastest_bpm"), ("program = 58", "players[1].program")],
+)
+def test_a_missing_key_is_named(tmp_path: Path, line: str, key: str):
+    message = complaint(tmp_path, line, "")
+
+    assert f"{key} is missing" in message
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        ('title = "Polka"', "title = 7", "title is 7; write a text in quotes"),
+        ('["oompah"]', '"oompah"', "aliases is 'oompah'; write a list"),
+        ('["oompah"]', '["oompah", 3]', "aliases[1] is 3; write a text in quotes"),
+        ("default_bpm = 120", 'default_bpm = "fast"', "tempo.default_bpm is 'fast'; write a number"),
+        ("default_bpm = 120", "default_bpm = true", "tempo.default_bpm is True; write a number"),
+        ("default_bpm = 120", "default_bpm = nan", "tempo.default_bpm is nan; write a plain number"),
+        ("program = 21", "program = 21.5", "players[0].program is 21.5; write a whole number"),
+        ("program = 21", "program = 21\npan = -inf", "players[0].pan is -inf; write a plain number"),
+        ("program = 21", "program = 21\ntakes = true", "players[0].takes is True; it can be 1, 2"),
+        ('role = "bass"', 'role = "tuba"', "players[1].role is 'tuba'; it can be 'drums', 'rhythm'"),
+        ('"probability"', '"guess"', "sampling.method is 'guess'; it can be 'probability', 'embedding'"),
+        ("[tempo]", "[[tempo]]", "; write a table"),
+        ('title = "Polka"', 'title = "Polka"\nseconds = [30.0]', "seconds has 1 values; give 2"),
+    ],
+)
+def test_a_value_of_another_type_is_named_with_what_to_write(tmp_path: Path, old: str, new: str, expected: str):
+    message = complaint(tmp_path, old, new)
+
+    assert expected in message
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        ("slowest_bpm = 90", "slowest_bpm = 150", "tempo is 150 to 140 bpm; put the slower first"),
+        ("slowest_bpm = 90", "slowest_bpm = 0", "tempo is 0 to 140 bpm; stay within 20 to 400"),
+        ("fastest_bpm = 140", "fastest_bpm = 9000", "tempo is 90 to 9000 bpm; stay within 20 to 400"),
+        ("default_bpm = 120", "default_bpm = 60", "tempo.default_bpm is 60; choose it between"),
+        ('title = "Polka"', 'title = "Polka"\nrandomness = 2', "randomness is 2; choose it from 0 to 1"),
+        ('title = "Polka"', 'title = "Polka"\nseconds = [60, 30]', "seconds is [60.0, 30.0]; put the shorter first"),
+        ('title = "Polka"', 'title = "Polka"\ntime_signature = [4, 0]', "time_signature is [4, 0]"),
+        ('title = "Polka"', 'title = "Polka"\ntime_signature = [4, 3]', "time_signature is [4, 3]"),
+        ('role = "bass"', 'role = "lead"', "give each role once"),
+        ("program = 58", "program = 128", "program must be 0 to 127"),
+        ("program = 58", "program = 58\npan = 1.5", "pan must be -1 to 1"),
+        ("{ randomness = 0,", "{ randomness = 0.5,", "rise from 0 to 1"),
+        ("rhythm = 0.9", "rhythm = 0", "temperatures and top_p above 0"),
+        ("top_p = 0.98", "top_p = 1.5", "top_p at most 1"),
+        ("[sampling]", "[sound]\nloudness_lufs = 0\n[sampling]", "sound.loudness_lufs is 0; choose it from"),
+    ],
+)
+def test_what_cannot_be_played_is_named_with_what_can(tmp_path: Path, old: str, new: str, expected: str):
+    message = complaint(tmp_path, old, new)
+
+    assert expected in message
+
+
+def test_a_file_that_is_no_toml_is_named(tmp_path: Path):
+    message = complaint(tmp_path, "[tempo]", "[tempo")
+
+    assert "cannot be read" in message
+
+
+def test_a_file_that_is_no_text_is_named(tmp_path: Path):
+    path = tmp_path / "polka.toml"
+    path.write_bytes(b"title = \"\xff\"")
+
+    with pytest.raises(BadGenre, match=r"polka\.toml: cannot be read"):
+        load_genre(path)
+
+
+@pytest.mark.parametrize("claim", ["oompah", "OOMPAH", "oom-pah", "polka"])
+def test_two_genres_cannot_answer_to_one_name(tmp_path: Path, claim: str):
+    write_genre(tmp_path)
+    write_genre(tmp_path, POLKA.replace("oompah", claim), name="waltz")
+
+    with pytest.raises(BadGenre, match=f"alias '{claim}' is claimed by polka and waltz; keep one"):
+        load_genres(tmp_path)
+
+
+@pytest.mark.parametrize("folder", [".", "missing"])
+def test_a_folder_without_genres_is_the_operators_to_mend(tmp_path: Path, folder: str):
+    with pytest.raises(NeedsOperator, match="no genre file"):
+        load_genres(tmp_path / folder)

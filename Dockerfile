@@ -1,0 +1,42 @@
+# The bot, without torch, and the studio, with it. How to build and run them: docs/operating.md.
+ARG PYTHON=3.11
+
+# Wheels of your own come first: --build-context wheels=FOLDER puts them in the place of this empty stage.
+FROM scratch AS wheels
+
+FROM python:${PYTHON}-slim-bookworm AS house
+ENV PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 PIP_NO_CACHE_DIR=1 PIP_ROOT_USER_ACTION=ignore \
+    LNH_DATA=/data LNH_STORE=/tracks
+RUN useradd --uid 10001 --create-home lnh && install --directory --owner=lnh --group=lnh /data /tracks
+WORKDIR /lnh
+COPY pyproject.toml constraints.txt README.md ./
+# Packages before code, so that a changed line of code installs nothing again.
+RUN mkdir -p bot/platforms worker model && pip install --constraint constraints.txt --editable .
+
+FROM house AS bot
+COPY bot bot
+COPY worker worker
+COPY model model
+COPY genres genres
+USER lnh
+CMD ["lnh", "bot"]
+
+FROM house AS worker
+RUN apt-get update \
+    && apt-get install --yes --no-install-recommends ffmpeg libfluidsynth3 fonts-dejavu-core \
+    && rm -rf /var/lib/apt/lists/*
+# cuda: the usual build of torch, which also runs without a GPU; cpu: the small one, from `wheels` or TORCH_INDEX.
+ARG ACCELERATOR=cuda
+ARG TORCH_INDEX=
+RUN --mount=from=wheels,target=/wheels \
+    case "$ACCELERATOR" in cuda) build= ;; cpu) build=+cpu ;; *) echo "ACCELERATOR is cuda or cpu" >&2; exit 1 ;; esac; \
+    pip install --constraint constraints.txt --find-links /wheels ${TORCH_INDEX:+--extra-index-url "$TORCH_INDEX"} \
+        "torch==2.13.0$build" --editable '.[studio]'
+COPY soundfonts soundfonts
+COPY weights weights
+COPY bot bot
+COPY worker worker
+COPY model model
+COPY genres genres
+USER lnh
+CMD ["lnh", "work"]

@@ -1,0 +1,365 @@
+"""Mastodon, and servers that speak its API: mentions by polling, MP3 with a cover, replies no wider than the post.
+
+The token needs the scopes `profile` (before Mastodon 4.3: `read:accounts`), `read:notifications`, `read:statuses`,
+`write:statuses` and `write:media`.
+"""
+
+import logging
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal, get_args
+from urllib.parse import urlsplit
+
+import regex
+import requests
+from mastodon import Mastodon, errors
+
+from bot.mention import Mention, Visibility
+from bot.platforms.base import Gone, Page, Rejected, TryLater, seconds_to_wait
+from bot.platforms.html_text import Named, to_text
+from model.errors import NeedsOperator
+from worker.track import MP3, PNG
+
+log = logging.getLogger(__name__)
+
+SCOPES = "profile (or read:accounts), read:notifications, read:statuses, write:statuses and write:media"
+NOTHING_YET = "0"  # bookmark of an account that was never mentioned; any id would be a guess at how a server counts
+ROWS = 40  # notifications a page, the most that Mastodon gives
+REQUEST_TIMEOUT_S = 30.0
+MEDIA_DEADLINE_S = 300.0
+MEDIA_PAUSE_S = 2.0
+HANDLE_ROOM = 66  # "@", a name of up to 64 characters, and a space
+ANSWERED_AS: dict[str, Visibility] = {"public": "unlisted", "unlisted": "unlisted", "private": "private"}
+
+Meaning = Literal["network", "rate", "server", "token", "gone", "by status", "bug"]
+MEANINGS: dict[type[Exception], Meaning] = {
+    errors.MastodonError: "bug",
+    errors.MastodonVersionError: "bug",
+    errors.MastodonIllegalArgumentError: "bug",
+    errors.MastodonIOError: "bug",  # a file of ours
+    errors.MastodonFileNotFoundError: "bug",
+    errors.MastodonNetworkError: "network",
+    errors.MastodonReadTimeout: "network",
+    errors.MastodonMalformedEventError: "network",
+    errors.MastodonRatelimitError: "rate",
+    errors.MastodonServerError: "server",
+    errors.MastodonInternalServerError: "server",
+    errors.MastodonBadGatewayError: "server",
+    errors.MastodonServiceUnavailableError: "server",
+    errors.MastodonGatewayTimeoutError: "server",
+    errors.MastodonNotFoundError: "gone",
+    errors.MastodonUnauthorizedError: "token",
+    errors.MastodonAPIError: "by status",
+}
+BY_STATUS: dict[int, Meaning] = {401: "token", 403: "token", 404: "gone", 410: "gone"}
+FOR_LATER = (408, 425, 429)
+
+URL = regex.compile(r"https?://\S*[^\s.,;:!?)\]}'\"»…]")
+REMOTE_MENTION = regex.compile(r"(?<![\w/])@(\w+)@[\w.-]*\w")
+GRAPHEME = regex.compile(r"\X")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """What a server takes."""
+
+    characters: int = 500
+    url_characters: int = 23  # that any link counts
+    description: int = 1500  # characters of alt text
+
+    @classmethod
+    def of(cls, instance: Mapping[str, Any]) -> "Limits":
+        """Read from either version of the instance endpoint."""
+        configuration = instance.get("configuration") or {}
+        statuses = configuration.get("statuses") or {}
+        media = configuration.get("media_attachments") or {}
+        return cls(
+            characters=int(statuses.get("max_characters") or instance.get("max_toot_chars") or cls().characters),
+            url_characters=int(statuses.get("characters_reserved_per_url") or cls().url_characters),
+            description=min(int(media.get("description_limit") or cls().description), cls().description),
+        )
+
+
+class MastodonPlatform:
+    """One account on one server.
+
+    Mastodon keeps an idempotency key for an hour and other servers ignore it, so `reply` looks under the mention for
+    an answer of ours before it posts.
+    """
+
+    name = "mastodon"
+    media_type = MP3
+
+    def __init__(self, base_url: str, token: str, sleep: Callable[[float], None] = time.sleep) -> None:
+        self._base_url, self._sleep = base_url, sleep
+        self._headers: Mapping[str, str] = {}
+        session = requests.Session()
+        session.hooks["response"].append(self._remember)
+        self._api = Mastodon(
+            access_token=token,
+            api_base_url=base_url,
+            ratelimit_method="throw",
+            request_timeout=REQUEST_TIMEOUT_S,
+            mastodon_version="4.6.0",  # given, not asked for: asking goes round in circles where a server has no answer
+            version_check_mode="created",  # with "none" the library ignores the version given, and refuses a cover
+            session=session,
+            user_agent="lnh",
+        )
+
+    def newest_bookmark(self) -> str:
+        """Id of the newest mention."""
+        rows = self._rows(limit=1)
+        return str(rows[0]["id"]) if rows else NOTHING_YET
+
+    def pages(self, bookmark: str) -> Iterator[Page]:
+        """Forward from the bookmark; `since_id` would skip a backlog."""
+        if bookmark == NOTHING_YET:
+            yield from self._pages_from_the_beginning()
+            return
+        while rows := self._rows(limit=ROWS, min_id=bookmark):
+            newest = str(rows[0]["id"])
+            if newest == bookmark:  # a server that does not know min_id
+                return
+            yield self._page(rows)
+            bookmark = newest
+
+    def still_there(self, mention: Mention) -> bool:
+        """Whether the server still shows the post to us."""
+        try:
+            with self._asking(Gone):
+                self._api.status(mention.id)
+        except Gone:
+            return False
+        return True
+
+    def count(self, text: str) -> int:
+        """Graphemes; a link counts 23, a mention of someone elsewhere only its user part."""
+        text = URL.sub("x" * self._limits.url_characters, text)
+        return len(GRAPHEME.findall(REMOTE_MENTION.sub(r"@\1", text)))
+
+    @property
+    def max_length(self) -> int:
+        """The server's limit, less the room for the handle of whom we answer."""
+        return self._limits.characters - HANDLE_ROOM
+
+    def upload(self, media: Path, cover: Path, alt_text: str) -> str:
+        """Upload, then wait until the server has processed the file: posting earlier is refused."""
+        with self._asking(Rejected), media.open("rb") as song, cover.open("rb") as picture:
+            uploaded = self._api.media_post(
+                song,
+                self.media_type,
+                description=alt_text[: self._limits.description],
+                file_name=media.name,
+                thumbnail=picture,
+                thumbnail_mime_type=PNG,
+            )
+            return self._ready(uploaded)
+
+    def reply(self, mention: Mention, text: str, media_id: str | None) -> str:
+        """Answer the author alone, as visible as the post but never on the public timelines."""
+        with self._asking(Gone, Rejected):
+            return self._our_answer(mention) or self._post(mention, text, media_id)
+
+    def _rows(self, **page: Any) -> list[Any]:
+        with self._asking():
+            return list(self._api.notifications(types=["mention"], **page))
+
+    def _pages_from_the_beginning(self) -> Iterator[Page]:
+        pages: list[list[Any]] = []
+        oldest = None
+        while rows := self._rows(limit=ROWS, max_id=oldest):
+            if str(rows[-1]["id"]) == oldest:  # a server that does not know max_id
+                break
+            pages.append(rows)
+            oldest = str(rows[-1]["id"])
+        for rows in reversed(pages):
+            yield self._page(rows)
+
+    def _page(self, rows: list[Any]) -> Page:
+        """From rows with the newest first."""
+        found = [self._mention(row["status"]) for row in reversed(rows) if _is_call(row)]
+        return Page(mentions=tuple(found), bookmark=str(rows[0]["id"]))
+
+    def _mention(self, status: Any) -> Mention:
+        account = status["account"]
+        asks_to_be_left = "#nobot" in to_text(account.get("note") or "").casefold()
+        return Mention(
+            platform=self.name,
+            id=str(status["id"]),
+            root_id=str(status["id"]),  # an edit keeps the id
+            author_id=str(account["id"]),
+            author_handle=account["acct"],
+            text=to_text(status["content"] or "", _named(status)),
+            visibility=_visibility(status.get("visibility")),
+            content_warning=status.get("spoiler_text") or "",
+            created_at=_time(status.get("created_at")),
+            by_bot=bool(account.get("bot")) or asks_to_be_left or str(account["id"]) == self._own_id,
+        )
+
+    def _ready(self, uploaded: Any) -> str:
+        deadline = time.monotonic() + MEDIA_DEADLINE_S
+        while not uploaded.get("url"):
+            if time.monotonic() > deadline:
+                raise TryLater(60, f"mastodon: {self._base_url} is still processing our track")
+            self._sleep(MEDIA_PAUSE_S)
+            uploaded = self._api.media(str(uploaded["id"]))
+        return str(uploaded["id"])
+
+    def _our_answer(self, mention: Mention) -> str | None:
+        below = self._api.status_context(mention.id)["descendants"]
+        ours = [
+            str(status["id"])
+            for status in below
+            if str(status.get("in_reply_to_id")) == mention.id and str(status["account"]["id"]) == self._own_id
+        ]
+        return ours[0] if ours else None
+
+    def _post(self, mention: Mention, text: str, media_id: str | None) -> str:
+        """Read the post once more, as some servers let one answer a post that is gone; then answer it."""
+        asked = self._api.status(mention.id)
+        room = self._limits.characters - self.count(f"@{asked['account']['acct']} {text}")
+        warning = "".join(GRAPHEME.findall(mention.content_warning)[: max(room, 0)])  # it counts as text does
+        posted = self._api.status_reply(
+            asked,
+            text,
+            media_ids=[media_id] if media_id else None,
+            sensitive=bool(warning),
+            spoiler_text=warning,
+            visibility=ANSWERED_AS.get(mention.visibility, "direct"),
+            idempotency_key=mention.key,
+            untag=True,
+        )
+        return str(posted["id"])
+
+    @cached_property
+    def _own_id(self) -> str:
+        with self._asking():
+            account = self._api.account_verify_credentials()
+        if not account.get("bot"):
+            log.warning("mastodon: the account %s is not marked as automated; tick it in its profile", account["acct"])
+        return str(account["id"])
+
+    @cached_property
+    def _limits(self) -> Limits:
+        for read in (self._api.instance_v2, self._api.instance_v1):
+            try:
+                with self._asking(Gone, Rejected):
+                    return Limits.of(read())
+            except (Gone, Rejected):
+                continue  # servers other than Mastodon have one of the two, or neither
+        return Limits()
+
+    def _remember(self, response: requests.Response, *_: Any, **__: Any) -> None:
+        self._headers = response.headers
+
+    @contextmanager
+    def _asking(self, *expected: type[Exception]) -> Iterator[None]:
+        """Turn the library's errors into ours; Gone and Rejected only where they are expected."""
+        try:
+            yield
+        except errors.MastodonError as error:
+            ours = self._translated(error, expected)
+            if ours is None:
+                raise
+            if isinstance(ours, (TryLater, NeedsOperator, *expected)):
+                raise ours from error
+            raise NeedsOperator(
+                f"mastodon: {self._base_url} answered {_status(error)} to a plain question; is MASTODON_BASE_URL"
+                " the address of a server that speaks Mastodon's API?"
+            ) from error
+
+    def _translated(self, error: errors.MastodonError, expected: tuple[type[Exception], ...]) -> Exception | None:
+        """None for what is a bug of ours."""
+        status, where = _status(error), f"mastodon: {self._base_url}"
+        cause = type(error.__context__ or error).__name__  # its text could repeat what we sent
+        ours: dict[Meaning, Callable[[], Exception | None]] = {
+            "network": lambda: TryLater(30, f"{where} does not answer ({cause})"),
+            "rate": lambda: TryLater(self._until_reset(), f"{where} asks us to slow down"),
+            "server": lambda: TryLater(self._retry_after(60), f"{where} is in trouble ({status or 'no JSON'})"),
+            "token": lambda: self._refused(status, may_be_gone=Gone in expected),
+            "gone": lambda: Gone(f"{where} knows no such post any more ({status})"),
+            "by status": lambda: Rejected(f"{where} does not take it ({status}: {_words(error)})"),
+            "bug": lambda: None,
+        }
+        return ours[_meaning(error)]()
+
+    def _refused(self, status: int | None, may_be_gone: bool) -> Exception:
+        """A 403 can mean our token, our account, or an author who lets nobody answer: that one must not stop us."""
+        few_scopes = "insufficient_scope" in self._headers.get("WWW-Authenticate", "")
+        if status == 403 and may_be_gone and not few_scopes:
+            with self._asking():
+                self._api.account_verify_credentials()
+            return Gone(f"mastodon: {self._base_url} lets us answer others, but not this post (403)")
+        return NeedsOperator(
+            f"mastodon: {self._base_url} refused the token in MASTODON_ACCESS_TOKEN ({status}); see that the account is"
+            f" not suspended, and make a token with the scopes {SCOPES}"
+        )
+
+    def _retry_after(self, otherwise: float) -> float:
+        return seconds_to_wait(self._headers.get("Retry-After"), otherwise)
+
+    def _until_reset(self) -> float:
+        reset = self._api.ratelimit_reset
+        return self._retry_after(300 if reset is None else min(max(reset - time.time(), 1), 3600))
+
+
+def _meaning(error: errors.MastodonError) -> Meaning:
+    """The nearest class in the table; for an answer with a status, what the status means: the words are localised."""
+    meaning = next(MEANINGS[kind] for kind in type(error).__mro__ if kind in MEANINGS)
+    if meaning != "by status":
+        return meaning
+    status = _status(error)
+    if status is None or status >= 500 or status in FOR_LATER:
+        return "server"
+    return BY_STATUS.get(status, "by status")
+
+
+def _status(error: errors.MastodonError) -> int | None:
+    """HTTP status; None when the answer was no JSON."""
+    return error.args[1] if len(error.args) > 2 and isinstance(error.args[1], int) else None
+
+
+def _words(error: errors.MastodonError) -> str:
+    return str(error.args[3])[:200] if len(error.args) > 3 else ""
+
+
+def _is_call(row: Any) -> bool:
+    """A mention that still has its post, and is no boost of one."""
+    return row.get("type") == "mention" and bool(row.get("status")) and not row["status"].get("reblog")
+
+
+def _named(status: Any) -> list[Named]:
+    return [
+        Named(url=one.get("url") or "", username=one.get("username") or "", acct=one["acct"])
+        for one in status.get("mentions") or []
+        if one.get("acct")
+    ]
+
+
+def _visibility(word: object) -> Visibility:
+    """What we do not know, as other servers have their own, is answered as narrowly as can be."""
+    return next((known for known in get_args(Visibility) if known == word), "direct")
+
+
+def _time(value: object) -> datetime:
+    if not isinstance(value, datetime):
+        return datetime.now(UTC)
+    return value if value.tzinfo else value.replace(tzinfo=UTC)
+
+
+def connect(base_url: str, token: str) -> MastodonPlatform:
+    """The account behind a token.
+
+    Raises:
+        NeedsOperator: The base URL is no address of a server.
+    """
+    address = base_url if "://" in base_url else f"https://{base_url}"
+    parts = urlsplit(address)
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.path.strip("/") or parts.username:
+        raise NeedsOperator(f".env: MASTODON_BASE_URL is {base_url!r}; write it like https://mastodon.example")
+    return MastodonPlatform(address.rstrip("/"), token)

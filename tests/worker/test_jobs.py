@@ -1,0 +1,124 @@
+import os
+import signal
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from stub_studio import make_request, stub_service
+
+from worker.queue import open_queue
+
+STUB = Path(__file__).parent.parent / "stub_studio.py"
+
+
+@contextmanager
+def at_work(redis_url, store, seconds):
+    """`lnh work` with a stub band, as a process of its own."""
+    process = subprocess.Popen(
+        [sys.executable, str(STUB), str(store), str(seconds)], env={**os.environ, "REDIS_URL": redis_url}
+    )
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+
+
+def wait_until(condition, seconds=60):
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it did not happen"
+        time.sleep(0.05)
+
+
+def delivered(queues):
+    return sorted(open_queue("deliver", queues.redis).job_ids)
+
+
+def test_a_request_becomes_a_track_in_the_store_and_a_deliver_job(queues, redis_url, tmp_path):
+    queues.ask(make_request("console-1"))
+
+    stub_service(redis_url, str(tmp_path / "tracks"), 0).run(until_empty=True)
+
+    names = sorted(file.name for file in (tmp_path / "tracks").iterdir())
+    assert names == ["console-1.mid", "console-1.mp3", "console-1.mp4", "console-1.png"]
+    assert delivered(queues) == ["deliver-console-1"]
+
+
+def test_a_track_goes_to_the_deliver_queue_of_whoever_asked(queues, redis_url, tmp_path):
+    from dataclasses import replace
+
+    replace(queues, deliver="deliver-here").ask(make_request("console-1"))
+
+    stub_service(redis_url, str(tmp_path), 0).run(until_empty=True)
+
+    assert open_queue("deliver-here", queues.redis).job_ids == ["deliver-console-1"]
+    assert delivered(queues) == []
+
+
+def test_a_song_that_fails_leaves_nothing_in_the_store(queues, redis_url, tmp_path, monkeypatch):
+    monkeypatch.setattr("worker.queue.BACK_OFF_SECONDS", (0, 0))
+    queues.ask(make_request("console-1", title="break"))
+
+    stub_service(redis_url, str(tmp_path / "tracks"), 0).run(until_empty=True)
+
+    assert not (tmp_path / "tracks").exists()
+    assert queues.states(["console-1"]) == ["given up"]
+    assert queues.why("console-1") == "ValueError: a string snapped"
+
+
+def test_two_workers_share_ten_posts(queues, redis_url, tmp_path):
+    keys = [f"console-{number}" for number in range(10)]
+    with at_work(redis_url, tmp_path, 0.2) as one, at_work(redis_url, tmp_path, 0.2) as two:
+        wait_until(lambda: queues.redis.scard("rq:workers") == 2)
+
+        for key in keys:
+            queues.ask(make_request(key))
+
+        wait_until(lambda: len(delivered(queues)) == 10)
+    makers = [(tmp_path / f"{key}.mp3").read_text().split()[-1] for key in keys]
+    assert set(makers) == {str(one.pid), str(two.pid)}
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_worker_told_to_stop_finishes_the_song_in_hand(queues, redis_url, tmp_path, number):
+    with at_work(redis_url, tmp_path, 1.5) as worker:
+        queues.ask(make_request("console-1"))
+        queues.ask(make_request("console-2"))
+        wait_until(lambda: open_queue("compose", queues.redis).started_job_registry.count == 1)
+
+        worker.send_signal(number)
+
+        assert worker.wait(20) == 0
+    assert delivered(queues) == ["deliver-console-1"]
+    assert open_queue("compose", queues.redis).job_ids == ["console-2"]
+
+
+def test_a_worker_told_twice_puts_the_song_back(queues, redis_url, tmp_path):
+    with at_work(redis_url, tmp_path, 60) as worker:
+        queues.ask(make_request("console-1"))
+        wait_until(lambda: open_queue("compose", queues.redis).started_job_registry.count == 1)
+
+        worker.terminate()
+        time.sleep(0.5)  # a process sees two equal signals sent at once as one
+        worker.terminate()
+
+        assert worker.wait(20) == 0
+    assert queues.states(["console-1"]) == ["under way"]
+    assert open_queue("compose", queues.redis).scheduled_job_registry.get_job_ids() == ["console-1"]
+
+
+def test_the_song_of_a_worker_killed_with_9_is_played_by_another_within_a_minute(queues, redis_url, tmp_path):
+    with at_work(redis_url, tmp_path, 300) as victim:
+        queues.ask(make_request("console-1"))
+        wait_until(lambda: open_queue("compose", queues.redis).started_job_registry.count == 1)
+        time.sleep(6)  # past its first heartbeat
+
+        with at_work(redis_url, tmp_path, 0.1) as heir:
+            victim.kill()
+
+            wait_until(lambda: delivered(queues) == ["deliver-console-1"], seconds=60)
+            assert (tmp_path / "console-1.mp3").read_text().split()[-1] == str(heir.pid)

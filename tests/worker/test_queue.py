@@ -1,0 +1,100 @@
+import pytest
+from rq.job import Job
+from stub_studio import make_request
+
+from model.errors import NeedsOperator
+from worker.queue import compose_id, connect, deliver_id, open_queue, put_due, shown
+from worker.service import Service
+
+
+def test_a_song_asked_for_twice_is_queued_once(queues):
+    queues.ask(make_request("console-1"))
+
+    queues.ask(make_request("console-1"))
+
+    assert open_queue("compose", queues.redis).job_ids == ["console-1"]
+
+
+def test_a_job_is_plain_json(queues):
+    request = make_request("console-1")
+
+    queues.ask(request)
+
+    data = queues.redis.hget("rq:job:console-1", "data")
+    assert b'"worker.jobs.compose"' in _inflate(data)
+
+
+def test_a_finished_job_leaves_its_id_free(queues):
+    done = []
+    queues.hand_over("console-1", None)
+    Service("deliver", queues.redis, {"bot.deliver.deliver": lambda key, track: done.append((key, track))}).run(
+        until_empty=True
+    )
+
+    assert done == [("console-1", None)]
+    assert queues.states([deliver_id("console-1")]) == ["absent"]
+
+
+def test_a_job_that_fails_is_tried_three_times_in_all(queues, monkeypatch):
+    monkeypatch.setattr("worker.queue.BACK_OFF_SECONDS", (0, 0))
+    tries = []
+
+    def fail(key, track):
+        tries.append(key)
+        raise ValueError("the network\nspoke in tongues")
+
+    queues.hand_over("console-1", None)
+    Service("deliver", queues.redis, {"bot.deliver.deliver": fail}).run(until_empty=True)
+
+    assert tries == ["console-1"] * 3
+    assert queues.states([deliver_id("console-1")]) == ["given up"]
+    assert queues.why(deliver_id("console-1")) == "spoke in tongues"
+
+
+def test_what_the_operator_must_mend_stops_the_service_and_keeps_the_job_and_its_tries(queues):
+    def refuse(key, track):
+        raise NeedsOperator("mastodon: the token is refused")
+
+    queues.hand_over("console-1", None)
+    with pytest.raises(NeedsOperator, match="the token is refused"):
+        Service("deliver", queues.redis, {"bot.deliver.deliver": refuse}).run()
+
+    assert queues.states([deliver_id("console-1")]) == ["under way"]
+    assert Job.fetch(deliver_id("console-1"), queues.redis, "json").retries_left == 2
+
+
+def test_a_job_whose_back_off_is_over_is_put_back_by_one_only(queues, monkeypatch):
+    queue = open_queue("deliver", queues.redis)
+    queues.hand_over("console-1", None)
+    Service("deliver", queues.redis, {}).run(until_empty=True)  # fails, is to be tried again in 2 s
+    registry = queue.scheduled_job_registry
+    queues.redis.zadd(registry.key, {"deliver-console-1": 1})
+
+    put_due(queue)
+    put_due(queue)
+
+    assert queue.job_ids == ["deliver-console-1"]
+
+
+def test_a_given_up_job_can_be_forgotten(queues, monkeypatch):
+    monkeypatch.setattr("worker.queue.BACK_OFF_SECONDS", (0, 0))
+    queues.ask(make_request("console-1"))
+    Service("compose", queues.redis, {}).run(until_empty=True)
+
+    queues.forget(compose_id("console-1"))
+
+    assert queues.states([compose_id("console-1")]) == ["absent"]
+
+
+def test_no_redis_is_one_sentence_without_the_password():
+    with pytest.raises(NeedsOperator, match=r"^redis://127.0.0.1:1/0: no Redis answers .*set REDIS_URL$") as error:
+        connect("redis://someone:secret@127.0.0.1:1/0")
+
+    assert "secret" not in str(error.value)
+    assert shown("unix:///tmp/redis.sock") == "unix:///tmp/redis.sock"
+
+
+def _inflate(data):
+    import zlib
+
+    return zlib.decompress(data)

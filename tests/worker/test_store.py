@@ -1,0 +1,70 @@
+import errno
+
+import pytest
+
+from model.errors import NeedsOperator
+from worker.store import Store
+from worker.track import MIDI, MP3, Track
+
+TRACK = Track(
+    key="console-1", media_types=(MP3, MIDI), seconds=45.0, musical_key="E minor", players=("drums",), stage_seconds={}
+)
+
+
+def make_files(folder, content="music"):
+    folder.mkdir(exist_ok=True)
+    for media_type in TRACK.media_types:
+        (folder / TRACK.file_name(media_type)).write_text(content)
+    return folder
+
+
+@pytest.mark.parametrize("url", ["{tmp}/tracks", "file://{tmp}/tracks", "memory://tracks"])
+def test_what_the_studio_put_the_bot_fetches(tmp_path, url):
+    store = Store(url.format(tmp=tmp_path))
+    store.put(make_files(tmp_path / "made"), TRACK)
+    (tmp_path / "got").mkdir()
+
+    path = store.fetch(TRACK, MP3, tmp_path / "got")
+
+    assert path == tmp_path / "got" / "console-1.mp3"
+    assert path.read_text() == "music"
+
+
+def test_a_track_put_twice_is_there_once(tmp_path):
+    store = Store(str(tmp_path / "tracks"))
+    store.put(make_files(tmp_path / "made", "first"), TRACK)
+
+    store.put(make_files(tmp_path / "made", "second"), TRACK)
+
+    assert sorted(file.name for file in (tmp_path / "tracks").iterdir()) == ["console-1.mid", "console-1.mp3"]
+    assert (tmp_path / "tracks" / "console-1.mp3").read_text() == "second"
+
+
+def test_a_full_disk_is_one_sentence_and_leaves_nothing_half_written(tmp_path, monkeypatch):
+    store = Store(str(tmp_path / "tracks"))
+
+    def fill_up(source, target, **_):
+        with open(target, "w") as file:  # noqa: PTH123
+            file.write("mu")
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(store._files, "put_file", fill_up)
+
+    with pytest.raises(NeedsOperator, match="tracks: the disk is full; make room"):
+        store.put(make_files(tmp_path / "made"), TRACK)
+
+    assert list((tmp_path / "tracks").iterdir()) == []
+
+
+def test_a_track_that_is_not_there_is_no_half_file(tmp_path):
+    store = Store(str(tmp_path / "tracks"))
+
+    with pytest.raises(FileNotFoundError):
+        store.fetch(TRACK, MP3, tmp_path)
+
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_store_of_an_unknown_kind_is_the_operators_matter():
+    with pytest.raises(NeedsOperator, match="LNH_STORE is 'moon://tracks'"):
+        Store("moon://tracks")

@@ -1,0 +1,45 @@
+"""The compose job: from a request on the queue to a track in the store."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Generic, TypeVar
+
+from model.genre import Genre
+from model.request import ComposeRequest
+from worker.queue import Queues
+from worker.store import Store
+from worker.track import Track
+
+Band = TypeVar("Band")  # model.band.Band, or a stand-in
+
+
+class Studio(Generic[Band]):
+    """Bands once loaded stay warm; everything they play goes to one store."""
+
+    def __init__(
+        self,
+        genres: Mapping[str, Genre],
+        load: Callable[[Genre], Band],
+        produce: Callable[[ComposeRequest, Genre, Band, Path], Track],
+        store: Store,
+        queues: Queues,
+    ) -> None:
+        self._genres = genres
+        self._produce = produce
+        self._store = store
+        self._queues = queues
+        self._bands = {genre.name: load(genre) for genre in genres.values()}
+
+    def compose(self, request_json: str, deliver_queue: str) -> None:
+        """Produce what a request asks for, keep it, and hand it over to a deliver queue.
+
+        Done again, it leaves the same files and hands over nothing new.
+        """
+        request = ComposeRequest.from_json(request_json)
+        with TemporaryDirectory(prefix="lnh-") as folder:
+            genre, band = self._genres[request.genre], self._bands[request.genre]
+            track = self._produce(request, genre, band, Path(folder))
+            self._store.put(Path(folder), track)
+        replace(self._queues, deliver=deliver_queue).hand_over(request.key, track)

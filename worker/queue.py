@@ -1,0 +1,132 @@
+"""Two queues on one Redis: `compose` needs a model and no credentials, `deliver` the other way round."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+from urllib.parse import urlsplit
+
+from redis import Redis
+from redis.exceptions import RedisError, WatchError
+from rq import Queue, Retry
+from rq.exceptions import DuplicateJobError
+from rq.job import Job, JobStatus
+
+from model.errors import NeedsOperator
+from model.request import ComposeRequest
+from worker.track import Track
+
+COMPOSE, DELIVER = "compose", "deliver"
+COMPOSE_JOB, DELIVER_JOB = "worker.jobs.compose", "bot.deliver.deliver"  # names in a job; a service knows them by table
+SERIALIZER = "json"
+MOST_SECONDS = 900  # for one job; uploads wait for the network's own processing
+BACK_OFF_SECONDS = (2, 10)  # before the second and the third try
+
+JobState = Literal["absent", "under way", "given up"]
+
+
+def connect(url: str) -> Redis:
+    """A connection that has been heard.
+
+    Raises:
+        NeedsOperator: No Redis answers at the URL.
+    """
+    try:
+        redis = Redis.from_url(url, socket_connect_timeout=5, health_check_interval=30)
+        redis.ping()
+    except (RedisError, OSError, ValueError) as error:
+        raise NeedsOperator(f"{shown(url)}: no Redis answers ({error}); start one or set REDIS_URL") from error
+    return redis
+
+
+def shown(url: str) -> str:
+    """A URL as it may be shown: without its user and password."""
+    parts = urlsplit(url)
+    secret, at, _ = parts.netloc.rpartition("@")
+    return url.replace(secret + at, "", 1) if at else url
+
+
+def compose_id(key: str) -> str:
+    """Id of the compose job of a mention."""
+    return key
+
+
+def deliver_id(key: str) -> str:
+    """Id of the deliver job of a mention; no platform is called "deliver"."""
+    return f"deliver-{key}"
+
+
+@dataclass(frozen=True, slots=True)
+class Queues:
+    """Puts jobs on their way; a job that is under way already stays as it is."""
+
+    redis: Redis
+    compose: str = COMPOSE
+    deliver: str = DELIVER
+
+    def ask(self, request: ComposeRequest) -> None:
+        """Have a song composed, and its track handed to our deliver queue."""
+        self._enqueue(self.compose, COMPOSE_JOB, compose_id(request.key), [request.to_json(), self.deliver])
+
+    def hand_over(self, key: str, track: Track | None) -> None:
+        """Have a mention answered: with a track just finished, or with what its row in the ledger says."""
+        self._enqueue(self.deliver, DELIVER_JOB, deliver_id(key), [key, track.to_json() if track else None])
+
+    def states(self, job_ids: Sequence[str]) -> list[JobState]:
+        """How each job stands; a finished one is absent."""
+        return [_state(job) for job in Job.fetch_many(job_ids, self.redis, SERIALIZER)]
+
+    def why(self, job_id: str) -> str:
+        """Last line of what a given up job died of."""
+        job = Job.fetch(job_id, self.redis, SERIALIZER)
+        result = job.latest_result()
+        lines = (result.exc_string or "").strip().splitlines() if result else []
+        return lines[-1][:300] if lines else "ended badly"
+
+    def forget(self, job_id: str) -> None:
+        """Take a given up job away, so that its id is free again."""
+        Job.fetch(job_id, self.redis, SERIALIZER).delete()
+
+    def _enqueue(self, queue: str, name: str, job_id: str, arguments: Sequence[str | None]) -> None:
+        try:
+            open_queue(queue, self.redis).enqueue_call(
+                name, list(arguments), job_id=job_id, unique=True, description=job_id,
+                timeout=MOST_SECONDS, result_ttl=0, retry=Retry(2, list(BACK_OFF_SECONDS)),
+            )  # fmt: skip
+        except DuplicateJobError:
+            return
+
+
+def open_queue(name: str, redis: Redis) -> Queue:
+    """The RQ queue of a name, in JSON."""
+    return Queue(name, redis, serializer=SERIALIZER)
+
+
+def put_due(queue: Queue) -> None:
+    """Move jobs whose back-off is over to their queue; any number of services may do so at once.
+
+    RQ's own scheduler would be a forked process that outlives a killed worker and holds a lock for a minute after.
+    """
+    registry = queue.scheduled_job_registry
+    for job_id in registry.get_jobs_to_schedule():
+        with queue.connection.pipeline() as pipeline:
+            pipeline.watch(registry.key)  # type: ignore[no-untyped-call]
+            if pipeline.zscore(registry.key, job_id) is None:
+                continue
+            job = queue.fetch_job(job_id)
+            pipeline.multi()
+            pipeline.zrem(registry.key, job_id)
+            if job:
+                queue.enqueue_job(job, pipeline=pipeline)
+            try:
+                pipeline.execute()
+            except WatchError:  # somebody else moved it
+                continue
+
+
+def _state(job: Job | None) -> JobState:
+    if job is None:
+        return "absent"
+    status = job.get_status(refresh=False)
+    if status in (JobStatus.FAILED, JobStatus.STOPPED, JobStatus.CANCELED):
+        return "given up"
+    return "absent" if status == JobStatus.FINISHED else "under way"

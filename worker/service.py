@@ -1,0 +1,169 @@
+"""A service: a warm worker that takes jobs of one queue until it is told to stop."""
+
+import logging
+import os
+import signal
+import socket
+import time
+import uuid
+from collections.abc import Callable, Mapping
+from threading import Event, Thread
+from types import FrameType
+from typing import Any
+
+from redis import Redis
+from redis.exceptions import ConnectionError as RedisGone
+from redis.exceptions import RedisError
+from redis.exceptions import TimeoutError as RedisSlow
+from rq import Queue, SimpleWorker, worker_registration
+from rq.executions import Execution
+from rq.job import Job
+
+from model.errors import NeedsOperator
+from worker.queue import SERIALIZER, open_queue, put_due
+
+log = logging.getLogger(__name__)
+
+HEARTBEAT_SECONDS = 5
+HEARTBEAT_TTL_SECONDS = 20  # a job whose worker was not heard for so long is taken up by another
+CLEANING_SECONDS = 10  # between two looks for such jobs
+
+Handlers = Mapping[str, Callable[..., None]]
+
+
+class GiveBack(BaseException):
+    """A second signal: do not finish the job in hand, put it back."""
+
+
+class Service(SimpleWorker):
+    """RQ's worker in one process, so that a band once loaded stays warm; killed with -9, its job runs elsewhere.
+
+    A job names an entry of `handlers`; nothing is imported because a job says so.
+    """
+
+    def __init__(self, queue_name: str, redis: Redis, handlers: Handlers) -> None:
+        super().__init__(
+            [open_queue(queue_name, redis)],
+            name=f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:6]}",
+            connection=redis,
+            worker_ttl=HEARTBEAT_TTL_SECONDS,
+            job_monitoring_interval=HEARTBEAT_SECONDS,
+            maintenance_interval=CLEANING_SECONDS,
+            serializer=SERIALIZER,
+            job_class=_job_class(handlers),
+        )
+        self._held: tuple[Job, Execution] | None = None
+        self._trouble: NeedsOperator | None = None
+
+    def run(self, *, until_empty: bool = False) -> None:
+        """Take jobs until SIGTERM, SIGINT, `stop` or an empty queue; only in the main thread.
+
+        The job in hand is finished, or put back on a second signal.
+
+        Raises:
+            NeedsOperator: A job met something that only the operator can mend; the job was put back, its tries kept.
+        """
+        before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+        ended = Event()
+        pulse = Thread(target=self._beat, args=(ended,), name="pulse", daemon=True)
+        pulse.start()
+        try:
+            self.work(burst=until_empty, logging_level="WARNING")
+        finally:
+            ended.set()
+            pulse.join()
+            for number, handler in before.items():
+                signal.signal(number, handler)
+        if self._trouble:
+            raise self._trouble
+        if not (until_empty or self._stop_requested):
+            raise NeedsOperator("Redis: the connection broke and did not come back; see the log above and start again")
+
+    def stop(self) -> None:
+        """End after the job in hand; from any thread."""
+        self._stop_requested = True
+
+    def request_stop(self, signum: int, frame: FrameType | None) -> None:  # noqa: ARG002
+        """First signal: finish the job in hand. Second: put it back."""
+        if self._stop_requested and self._held:
+            self._held = None
+            raise GiveBack
+        self.stop()
+
+    def dequeue_job_and_maintain_ttl(
+        self, timeout: int | None, max_idle_time: int | None = None
+    ) -> tuple[Job, Queue] | None:
+        """The next job; looks up every second, so that no signal needs to break into a dequeue and lose its job."""
+        if timeout is None:
+            return super().dequeue_job_and_maintain_ttl(None, max_idle_time)
+        while not self._stop_requested:
+            try:
+                if job := super().dequeue_job_and_maintain_ttl(1, max_idle_time=1):
+                    return job
+            except (RedisGone, RedisSlow) as error:
+                log.warning("Redis went away (%s); waiting for it", error)
+                self._await_redis()
+        return None
+
+    def execute_job(self, job: Job, queue: Queue) -> None:
+        """Execute a job; when Redis goes away meanwhile, wait for it instead of ending."""
+        try:
+            super().execute_job(job, queue)
+        except (RedisGone, RedisSlow) as error:
+            log.warning("%s: Redis went away (%s); waiting for it", job.id, error)
+            self._await_redis()
+
+    def perform_job(self, job: Job, queue: Queue, execution: Execution) -> bool:
+        """Perform a job while the pulse keeps its heartbeat."""
+        started = time.monotonic()
+        self._held = (job, execution)
+        try:
+            done = super().perform_job(job, queue, execution)
+        finally:
+            self._held = None
+        log.info("%s: %s in %.1f s", job.id, "done" if done else "not done", time.monotonic() - started)
+        return done
+
+    def handle_exception(self, job: Job, *exc_info: Any) -> None:
+        """Keep the tries of a job that is not to blame."""
+        error = exc_info[1]
+        if isinstance(error, NeedsOperator | GiveBack):
+            job.retries_left = (job.retries_left or 0) + 1
+            self._stop_requested = True
+            self._trouble = error if isinstance(error, NeedsOperator) else None
+            log.warning("%s: put back", job.id)
+        else:
+            super().handle_exception(job, *exc_info)
+
+    def get_heartbeat_ttl(self, job: Job, working_time: float = 0.0) -> int:  # noqa: ARG002
+        """Seconds for which a job is ours without a new heartbeat."""
+        return HEARTBEAT_TTL_SECONDS
+
+    def _beat(self, ended: Event) -> None:
+        seconds = 0
+        while not ended.wait(1):
+            seconds += 1
+            try:
+                put_due(self.queues[0])
+                if seconds % HEARTBEAT_SECONDS == 0:
+                    worker_registration.register(self)  # Redis may have been wiped
+                    if held := self._held:
+                        self.maintain_heartbeats(*held)
+            except RedisError as error:
+                log.debug("no heartbeat: %s", error)
+
+    def _await_redis(self) -> None:
+        while not self._stop_requested:
+            try:
+                self.connection.ping()
+                return
+            except RedisError:
+                time.sleep(1)
+
+
+def _job_class(handlers: Handlers) -> type[Job]:
+    class TableJob(Job):
+        def _execute(self) -> None:
+            handlers[str(self.func_name)](*self.args)
+
+    return TableJob

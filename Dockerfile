@@ -23,7 +23,7 @@ CMD ["lnh", "bot"]
 
 FROM house AS worker
 RUN apt-get update \
-    && apt-get install --yes --no-install-recommends ffmpeg libfluidsynth3 fonts-dejavu-core \
+    && apt-get install --yes --no-install-recommends ffmpeg libfluidsynth3 fonts-noto-color-emoji \
     && rm -rf /var/lib/apt/lists/*
 # cuda: the usual build of torch, which also runs without a GPU; cpu: the small one, from `wheels` or TORCH_INDEX.
 ARG ACCELERATOR=cuda
@@ -32,11 +32,6 @@ RUN --mount=from=wheels,target=/wheels \
     case "$ACCELERATOR" in cuda) build= ;; cpu) build=+cpu ;; *) echo "ACCELERATOR is cuda or cpu" >&2; exit 1 ;; esac; \
     pip install --constraint constraints.txt --find-links /wheels ${TORCH_INDEX:+--extra-index-url "$TORCH_INDEX"} \
         "torch==2.13.0$build" --editable '.[studio]'
-COPY soundfonts soundfonts
-COPY weights weights
-COPY bot bot
-COPY worker worker
-COPY model model
-COPY genres genres
+COPY . .
 USER lnh
 CMD ["lnh", "work"]

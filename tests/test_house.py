@@ -1,0 +1,90 @@
+"""What the papers on the wall say is so."""
+
+import re
+import tomllib
+from importlib.metadata import PackageNotFoundError, distribution
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+from packaging.markers import default_environment
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+from bot.__main__ import lnh
+from model.genre import load_genre
+
+HOUSE = Path(__file__).resolve().parent.parent
+PAPERS = sorted([*HOUSE.glob("*.md"), *HOUSE.glob("docs/*.md"), *HOUSE.glob("weights/*.md")])
+
+
+def targets_of_make() -> set[str]:
+    return set(re.findall(r"^([a-z-]+):", (HOUSE / "Makefile").read_text(), re.MULTILINE))
+
+
+def test_the_readme_has_the_commands_that_lnh_has():
+    told = re.findall(r"^\| `lnh (\w+)", (HOUSE / "README.md").read_text(), re.MULTILINE)
+
+    shown = CliRunner().invoke(lnh, ["--help"]).output.partition("Commands:")[2]
+
+    assert told == re.findall(r"^  (\w+)", shown, re.MULTILINE)
+
+
+@pytest.mark.parametrize("paper", PAPERS, ids=lambda path: path.name)
+def test_every_link_leads_somewhere(paper: Path):
+    links = re.findall(r"\]\(([^)\s]+)\)", paper.read_text())
+
+    nowhere = [link for link in links if "://" not in link and not (paper.parent / link.partition("#")[0]).exists()]
+
+    assert not nowhere
+
+
+@pytest.mark.parametrize("paper", PAPERS, ids=lambda path: path.name)
+def test_every_make_target_that_is_told_of_exists(paper: Path):
+    told = set(re.findall(r"(?:`|^ +)make ([a-z-]+)", paper.read_text(), re.MULTILINE))
+
+    assert told <= targets_of_make()
+
+
+def test_the_example_of_a_genre_can_be_read(tmp_path: Path):
+    example = re.search(r"```toml\n(.*?)```", (HOUSE / "docs/adding-a-genre.md").read_text(), re.DOTALL)
+    assert example
+    path = tmp_path / "polka.toml"
+    path.write_text(example[1])
+
+    polka = load_genre(path)
+
+    assert polka.player("bass").name == "tuba"
+
+
+def test_every_package_is_pinned_with_those_that_it_brings():
+    project = tomllib.loads((HOUSE / "pyproject.toml").read_text())["project"]
+    lines = (HOUSE / "constraints.txt").read_text().splitlines()
+    constraints = [Requirement(line) for line in lines if line and line[0] != "#"]
+    pinned = {canonicalize_name(each.name): str(each.specifier) for each in constraints}
+
+    asked = [Requirement(line) for line in sum(project["optional-dependencies"].values(), project["dependencies"])]
+    installed = brought_by(asked)
+
+    assert all(str(each.specifier) == pinned[canonicalize_name(each.name)] for each in asked)
+    assert sorted(installed - pinned.keys()) == []
+
+
+def brought_by(asked: list[Requirement]) -> set[str]:
+    """Names of the installed packages that these need, with theirs."""
+    seen: set[tuple[str, ...]] = set()
+    rest = [(each, "") for each in asked]
+    while rest:
+        requirement, extra = rest.pop()
+        name, extras = canonicalize_name(requirement.name), sorted(requirement.extras)
+        if requirement.marker and not requirement.marker.evaluate({**default_environment(), "extra": extra}):
+            continue
+        if (name, *extras) in seen:
+            continue
+        try:
+            needs = distribution(name).requires or []
+        except PackageNotFoundError:
+            continue
+        seen.add((name, *extras))
+        rest += [(Requirement(need), each) for need in needs for each in extras or [""]]
+    return {name for name, *_ in seen}

@@ -1,0 +1,82 @@
+"""Which genre someone means."""
+
+import unicodedata
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import regex
+from rapidfuzz.distance import OSA, JaroWinkler
+
+from model.genre import Genre
+
+LETTERS_FOR_ONE_SLIP = 4  # "jaz" is jazz, but "hp" is not hm
+LONGEST_NAME = 60  # letters; more is no genre and would only cost time
+
+_WORD = regex.compile(r"\S+")
+_SEPARATORS = regex.compile(r"[\s_-]+")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Guess:
+    """A genre, and how it was read."""
+
+    genre: str
+    certain: bool  # its own name, however joined; not an alias or a misspelling
+    length: int  # characters of the text that were read
+
+
+def guess_genre(text: str, genres: Mapping[str, Genre]) -> Guess | None:
+    """The genre that a text begins with, in as many words as make sense; None when nobody could tell."""
+    names = _names(genres)
+    most_words = max(words for _, words in names.values())
+    ends = [word.end() for word, _ in zip(_WORD.finditer(text), range(most_words + 1), strict=False)]
+    for words, end in reversed([*enumerate(ends, start=1)]):
+        letters = _squash(text[: min(end, LONGEST_NAME)])
+        if letters in names:
+            genre = names[letters][0]
+            return Guess(genre=genre.name, certain=letters in map(_squash, (genre.name, genre.title)), length=end)
+        misspelt = _misspelt(letters, words, names)
+        if misspelt:
+            return Guess(genre=min(misspelt)[1], certain=False, length=end)
+    return None
+
+
+def nearest_genres(text: str, genres: Mapping[str, Genre]) -> list[str]:
+    """Every genre's name, the likeliest first."""
+    letters = _squash(text[:LONGEST_NAME])
+    likeness = {
+        genre.name: max(JaroWinkler.similarity(letters, _squash(name)) for name in _spellings(genre))
+        for genre in genres.values()
+    }
+    return sorted(likeness, key=lambda name: (-likeness[name], name))
+
+
+def _spellings(genre: Genre) -> tuple[str, ...]:
+    return (genre.name, genre.title, *genre.aliases)
+
+
+def _names(genres: Mapping[str, Genre]) -> dict[str, tuple[Genre, int]]:
+    """Squashed spelling to genre and number of words; a genre's own name wins over another's alias."""
+    spellings = [(genre, name) for genre in genres.values() for name in genre.aliases]
+    spellings += [(genre, name) for genre in genres.values() for name in (genre.title, genre.name)]
+    return {_squash(name): (genre, len(_SEPARATORS.split(name))) for genre, name in spellings}
+
+
+def _misspelt(letters: str, words: int, names: Mapping[str, tuple[Genre, int]]) -> list[tuple[int, str]]:
+    """How many slips away each genre is, where one slip in four letters is forgiven.
+
+    No word more than the name has: "jazz a" is jazz and the beginning of something else.
+    """
+    found = []
+    for name, (genre, words_of_name) in names.items():
+        most = len(name) // LETTERS_FOR_ONE_SLIP
+        slips = OSA.distance(letters, name, score_cutoff=most)
+        if slips <= most and words <= words_of_name:
+            found.append((slips, genre.name))
+    return found
+
+
+def _squash(name: str) -> str:
+    """Bare letters and digits: "Heavy_Métal" is "heavymetal"."""
+    bare = unicodedata.normalize("NFKD", name).casefold()
+    return "".join(letter for letter in bare if letter.isalnum())

@@ -1,0 +1,82 @@
+"""Other people's words, made safe to repeat: a title, or a quotation in a refusal.
+
+What we post must ping nobody, link to nothing, add no hashtag and call no band. Invisible characters would do that
+on one network and fail on the next, so each dangerous sign becomes another one that reads the same to a person and
+that no network's rules know: `#` the musical sharp, the dot of `rock.fm` a middle dot, `$` a coin, `@` the word at.
+"""
+
+from itertools import islice
+
+import regex
+
+from bot.fold import SLASHES, fold, visible
+
+LONGEST_TITLE = 80  # graphemes
+LONGEST_QUOTATION = 30  # graphemes
+LONGEST_GRAPHEME = 20  # code points; the longest emoji has 10
+
+_AT = "@＠﹫"
+_MENTION = regex.compile(rf"(?<![A-Za-z0-9_/=.+-])(?:[{_AT}]\w++(?:[.-]++\w++)*+)++")
+_AT_SIGN = regex.compile(rf"[{_AT}]")
+_HASH_SIGN = regex.compile("[#＃﹟]")
+_CASHTAG_SIGN = regex.compile(r"[$＄﹩](?=\p{L})")
+_SCHEME = regex.compile(rf"(?:https?)?[:：﹕][{SLASHES}]{{2,}}+|(?<=magnet)[:：﹕](?=[?？﹖])", regex.IGNORECASE)
+# A top-level domain has two letters at least, or one that is not ASCII: R.E.M. keeps its dots.
+_LINKING_DOT = regex.compile(r"(?<=\S)[.．․﹒](?=\p{L})(?![A-Za-z](?![\p{L}\p{N}-]))")
+_COMMAND_SLASH = regex.compile("/(?=/*+(?:compose|help))")
+_LEADING_SEPARATORS = regex.compile(r"(?:[,;:|–—-]++ )++")
+_QUOTES = ('""', "“”", "„“", "„”", "«»", "»«", "‹›", "‘’", "''", "``", "「」", "『』", "＂＂")
+_OPENERS = tuple('"“„«‹「『＂')  # not the apostrophe of 'Tis
+
+
+def clean(text: str, longest: int = LONGEST_TITLE) -> str:
+    """Words that are safe to post, on one line.
+
+    Mentions of anyone are left out, also `@someone@their.server`. Cleaning twice changes nothing.
+
+    Returns:
+        At most `longest` graphemes, the last one "…" where there was more; "" when nothing is left.
+    """
+    return _shorten(_unwrap(_disarm(_MENTION.sub(" ", visible(text)))), longest)
+
+
+def quote(text: str) -> str:
+    """A short safe quotation of what someone wrote, in curly quotes."""
+    return f"“{clean(text, LONGEST_QUOTATION)}”"
+
+
+def graphemes(text: str) -> list[str]:
+    """What people count as characters."""
+    return [found[0] for found in regex.finditer(r"\X", text)]
+
+
+def _disarm(text: str) -> str:
+    text = _HASH_SIGN.sub("♯", _AT_SIGN.sub(" at ", text))
+    text = _CASHTAG_SIGN.sub("💲", text)
+    text = _LINKING_DOT.sub("·", _SCHEME.sub(" ", text))
+    folded, letters = fold(text), list(text)
+    for slash in _COMMAND_SLASH.finditer(folded.text):
+        letters[folded.positions[slash.start()]] = " "
+    return "".join(letters)
+
+
+def _unwrap(text: str) -> str:
+    """Without what stands around a title: spaces, quotes, a dangling colon or dash."""
+    text = " ".join(text.split())
+    while True:
+        bare = _LEADING_SEPARATORS.sub("", text, 1) if _LEADING_SEPARATORS.match(text) else text
+        bare = bare.rstrip(" ,;:|–—-").lstrip()
+        if bare[:1] in _OPENERS and not set(bare[1:]) & set("".join(_QUOTES)):
+            bare = bare[1:].lstrip()
+        if bare[:1] + bare[-1:] in _QUOTES and len(bare) > 1 and not set(bare[1:-1]) & {bare[0], bare[-1]}:
+            bare = bare[1:-1].strip()
+        if bare == text:
+            return text
+        text = bare
+
+
+def _shorten(text: str, longest: int) -> str:
+    kept = [each[0][:LONGEST_GRAPHEME].rstrip("\u200d") for each in islice(regex.finditer(r"\X", text), longest + 1)]
+    if len(kept) <= longest:
+        return "".join(kept)
+    return "".join(kept[: longest - 1]).rstrip() + "…"

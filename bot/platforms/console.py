@@ -36,9 +36,9 @@ class ConsolePlatform:
         self._first: int | None = None
         self._answers: dict[str, str] = {}
         if hasattr(lines, "read"):  # a stream may keep us waiting: let it wait beside us
-            threading.Thread(target=self._listen, args=(lines,), daemon=True).start()
+            threading.Thread(target=self._hear_all, args=(lines,), daemon=True).start()
         else:
-            self._listen(lines)
+            self._hear_all(lines)
 
     def newest_bookmark(self) -> str:
         """Nothing was said before the program started."""
@@ -77,9 +77,13 @@ class ConsolePlatform:
             self._answers[mention.key] = f"answer-{mention.id}"
         return self._answers[mention.key]
 
-    def _listen(self, lines: Iterable[str]) -> None:
+    def hear(self, line: str) -> None:
+        """Someone types one more post."""
+        self._arrived.put(line)
+
+    def _hear_all(self, lines: Iterable[str]) -> None:
         for line in lines:
-            self._arrived.put(line)
+            self.hear(line)
 
     def _read(self, bookmark: int) -> None:
         if self._first is None:

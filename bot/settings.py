@@ -1,0 +1,45 @@
+"""What the environment says to the bot."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+from model.errors import NeedsOperator
+from model.genre import Genre, load_genres
+from worker.settings import StudioSettings, read_environment
+
+__all__ = ["Settings", "read_environment"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Where things are, and what is played when nobody says."""
+
+    studio: StudioSettings
+    data: Path  # the bot's own folder
+    genres: Mapping[str, Genre]
+    default_genre: str
+
+    @property
+    def ledger(self) -> Path:
+        """The ledger's file."""
+        return self.data / "ledger.sqlite"
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str]) -> Self:
+        """Read LNH_DATA, LNH_DEFAULT_GENRE and what the studio reads.
+
+        Raises:
+            NeedsOperator: A genre file is bad, or there is none of the default genre.
+        """
+        genres = load_genres()
+        default_genre = environment.get("LNH_DEFAULT_GENRE") or "heavy-metal"
+        if default_genre not in genres:
+            raise NeedsOperator(f"LNH_DEFAULT_GENRE is {default_genre!r}; genres/ has {', '.join(genres)}")
+        return cls(
+            studio=StudioSettings.from_environment(environment),
+            data=Path(environment.get("LNH_DATA") or "data"),
+            genres=genres,
+            default_genre=default_genre,
+        )

@@ -1,0 +1,178 @@
+import pytest
+from fake_network import FakeNetwork, make_mention
+from stub_studio import make_request
+
+from bot.deliver import Deliverer
+from bot.ledger import Ledger
+from bot.platforms.base import Gone, Rejected, TryLater
+from model.errors import NeedsOperator
+from model.genre import load_genres
+from worker.store import Store
+from worker.track import MP3, PNG, Track
+
+KEY = "mastodon-1"
+TRACK = Track(
+    key=KEY, media_types=(MP3, PNG), seconds=45.0, musical_key="E minor", players=("drums", "bass"), stage_seconds={}
+)
+
+
+@pytest.fixture
+def network(tmp_path):
+    return FakeNetwork(tmp_path)
+
+
+@pytest.fixture
+def ledger(tmp_path):
+    """With one accepted song."""
+    ledger = Ledger(tmp_path / "ledger.sqlite")
+    ledger.keep("mastodon", [make_mention(root_id="1")], "1")
+    ledger.accept(make_request(KEY), ["You wrote /t more than once: the last one counts."])
+    ledger.composing(KEY)
+    return ledger
+
+
+@pytest.fixture
+def store(tmp_path):
+    (tmp_path / "made").mkdir()
+    for media_type in TRACK.media_types:
+        (tmp_path / "made" / TRACK.file_name(media_type)).write_text("music")
+    store = Store(str(tmp_path / "tracks"))
+    store.put(tmp_path / "made", TRACK)
+    return store
+
+
+@pytest.fixture
+def deliverer(network, ledger, store):
+    return Deliverer({"mastodon": network}, ledger, store, load_genres(), "heavy-metal")
+
+
+def test_a_track_is_uploaded_and_posted(deliverer, network, ledger):
+    deliverer.deliver(KEY, TRACK.to_json())
+
+    (upload,), (reply,) = network.uploads, network.replies
+    assert upload["name"] == "mastodon-1.mp3"
+    assert "160 bpm" in upload["alt_text"]
+    assert reply["media_id"] == upload["id"]
+    assert reply["text"].startswith("Enjoy! #LnHAI Dancing robots – take 1")
+    assert "more than once" in reply["text"]
+    assert ledger.find(KEY).state == "posted"
+
+
+def test_a_delivery_done_again_changes_nothing(deliverer, network):
+    deliverer.deliver(KEY, TRACK.to_json())
+
+    deliverer.deliver(KEY, TRACK.to_json())
+
+    assert len(network.uploads) == len(network.replies) == 1
+
+
+def test_a_reply_that_must_wait_does_not_upload_twice(deliverer, network, ledger):
+    network.troubles["reply"] = [TryLater(60, "429")]
+    deliverer.deliver(KEY, TRACK.to_json())
+    assert ledger.find(KEY).state == "uploaded"
+    assert ledger.unfinished("mastodon") == []  # not within the minute
+    ledger.wait(KEY, 0)
+
+    deliverer.deliver(KEY, None)
+
+    assert len(network.uploads) == 1
+    assert network.replies[0]["media_id"] == "1"
+    assert ledger.find(KEY).state == "posted"
+
+
+def test_a_failed_upload_keeps_the_track(deliverer, network, ledger):
+    network.troubles["upload"] = [OSError("the line broke")]
+
+    with pytest.raises(OSError, match="the line broke"):
+        deliverer.deliver(KEY, TRACK.to_json())
+
+    assert (ledger.find(KEY).state, ledger.find(KEY).track) == ("rendered", TRACK)
+
+
+def test_a_post_deleted_meanwhile_is_given_up_quietly(deliverer, network, ledger):
+    network.deleted.add(KEY)
+
+    deliverer.deliver(KEY, TRACK.to_json())
+
+    assert (ledger.find(KEY).state, ledger.find(KEY).open) == ("failed", False)
+    assert network.uploads == network.replies == []
+
+
+def test_an_author_who_is_gone_is_given_up_quietly(deliverer, network, ledger):
+    network.troubles["reply"] = [Gone("blocked")]
+
+    deliverer.deliver(KEY, TRACK.to_json())
+
+    assert (ledger.find(KEY).state, ledger.find(KEY).reason) == ("failed", "nobody to answer: blocked")
+    assert network.replies == []
+
+
+def test_a_file_that_the_network_never_takes_becomes_an_apology(deliverer, network, ledger):
+    network.troubles["upload"] = [Rejected("no audio here")]
+
+    deliverer.deliver(KEY, TRACK.to_json())
+
+    assert (ledger.find(KEY).state, ledger.find(KEY).reason) == ("failed", "no audio here")
+    assert network.replies[0]["text"].startswith("Sorry!")
+    assert not ledger.find(KEY).open
+
+
+def test_an_apology_that_the_network_never_takes_is_silence(deliverer, network, ledger):
+    network.troubles["reply"] = [Rejected("spam"), Rejected("spam")]
+
+    deliverer.deliver(KEY, TRACK.to_json())
+
+    assert network.replies == []
+    assert not ledger.find(KEY).open
+
+
+def test_a_song_that_was_given_up_is_apologised_for_once(deliverer, network, ledger):
+    ledger.fail(KEY, "a string snapped")
+
+    deliverer.deliver(KEY, None)
+    deliverer.deliver(KEY, None)
+
+    (reply,) = network.replies
+    assert reply["text"].startswith("Sorry!")
+    assert (ledger.find(KEY).state, ledger.find(KEY).reason) == ("failed", "a string snapped")
+
+
+def test_a_refusal_is_said_as_it_was_written(deliverer, network, ledger):
+    ledger.keep("mastodon", [make_mention(root_id="2")], "2")
+    ledger.refuse("mastodon-2", "Sorry, /t wants a tempo.")
+
+    deliverer.deliver("mastodon-2", None)
+
+    assert network.replies[0]["text"] == "Sorry, /t wants a tempo."
+    assert ledger.find("mastodon-2").state == "refused"
+
+
+def test_a_call_for_help_is_answered(deliverer, network, ledger):
+    ledger.keep("mastodon", [make_mention(root_id="2")], "2")
+    ledger.accept_help("mastodon-2")
+
+    deliverer.deliver("mastodon-2", None)
+
+    assert "heavy-metal" in network.replies[0]["text"]
+    assert ledger.find("mastodon-2").state == "posted"
+
+
+def test_a_refused_token_is_the_operators_matter_and_leaves_the_row_as_it_was(deliverer, network, ledger):
+    network.troubles["upload"] = [NeedsOperator("mastodon: the token is refused")]
+
+    with pytest.raises(NeedsOperator):
+        deliverer.deliver(KEY, TRACK.to_json())
+
+    assert (ledger.find(KEY).state, ledger.find(KEY).open) == ("rendered", True)
+
+
+def test_a_key_that_the_ledger_does_not_know_is_not_answered(deliverer, network):
+    deliverer.deliver("mastodon-77", TRACK.to_json())
+
+    assert network.replies == []
+
+
+def test_a_platform_that_was_switched_off_waits(network, ledger, store):
+    Deliverer({}, ledger, store, load_genres(), "heavy-metal").deliver(KEY, TRACK.to_json())
+
+    assert (ledger.find(KEY).state, ledger.find(KEY).open) == ("rendered", True)

@@ -1,0 +1,182 @@
+import sqlite3
+
+import pytest
+from fake_network import make_mention
+from stub_studio import make_request
+
+from bot.ledger import Ledger, same_title
+from model.errors import NeedsOperator
+from worker.track import MP3, PNG, Track
+
+TRACK = Track(
+    key="mastodon-1", media_types=(MP3, PNG), seconds=45.0, musical_key="E minor", players=("drums",), stage_seconds={}
+)
+
+
+@pytest.fixture
+def ledger(tmp_path):
+    ledger = Ledger(tmp_path / "data" / "ledger.sqlite")
+    yield ledger
+    ledger.close()
+
+
+def keep(ledger, *root_ids, author="someone"):
+    ledger.keep("mastodon", [make_mention(root_id=root_id, author_id=author) for root_id in root_ids], "9")
+
+
+def test_there_is_no_bookmark_before_the_first_start(ledger):
+    assert ledger.bookmark("mastodon") is None
+
+
+def test_a_post_seen_twice_has_one_row(ledger):
+    keep(ledger, "1")
+    ledger.accept(make_request("mastodon-1"), [])
+
+    keep(ledger, "1", "2")
+
+    assert [(post.key, post.state) for post in ledger.posts()] == [("mastodon-1", "accepted"), ("mastodon-2", "seen")]
+
+
+def test_a_mention_survives_the_trip_through_the_ledger(ledger):
+    mention = make_mention(root_id="1", content_warning="loud", visibility="direct")
+
+    ledger.keep("mastodon", [mention], "1")
+
+    assert ledger.find("mastodon-1").mention == mention
+
+
+def test_the_bookmark_moves_with_its_rows_or_not_at_all(ledger):
+    def mentions():
+        yield make_mention(root_id="1")
+        raise RuntimeError("the power went")
+
+    with pytest.raises(RuntimeError):
+        ledger.keep("mastodon", mentions(), "1")
+
+    assert ledger.bookmark("mastodon") is None
+    assert ledger.posts() == []
+
+
+def test_what_was_committed_is_there_after_a_restart(tmp_path):
+    first = Ledger(tmp_path / "ledger.sqlite")
+    keep(first, "1")
+
+    again = Ledger(tmp_path / "ledger.sqlite")
+
+    assert again.bookmark("mastodon") == "9"
+    assert again.find("mastodon-1").state == "seen"
+
+
+def test_a_take_counts_how_often_an_author_has_had_a_title_played(ledger):
+    keep(ledger, "1", "2", "3")
+    keep(ledger, "4", author="someone else")
+
+    takes = [
+        ledger.accept(make_request(f"mastodon-{number}", title), []).take
+        for number, title in [(1, "Dancing robots"), (2, "  DANCING  robots! "), (3, "Dancing"), (4, "Dancing robots")]
+    ]
+
+    assert takes == [1, 2, 1, 1]
+
+
+def test_a_take_that_failed_was_not_played(ledger):
+    keep(ledger, "1", "2")
+    ledger.accept(make_request("mastodon-1"), [])
+    ledger.fail("mastodon-1", "a string snapped")
+
+    assert ledger.accept(make_request("mastodon-2"), []).take == 1
+
+
+def test_titles_of_marks_alone_are_told_apart():
+    assert same_title("!!!") != same_title("???")
+    assert same_title("Ｄancing “robots”…") == same_title("dancing “Robots")
+
+
+def test_a_song_goes_from_seen_to_posted_and_every_step_has_its_time(ledger):
+    keep(ledger, "1")
+    ledger.accept(make_request("mastodon-1"), ["We took metal for heavy-metal."])
+    ledger.composing("mastodon-1")
+    ledger.rendered("mastodon-1", TRACK)
+    ledger.uploaded("mastodon-1", "media-7")
+    ledger.answered("mastodon-1", "reply-8")
+
+    post = ledger.find("mastodon-1")
+
+    assert (post.state, post.open, post.media_id, post.reply_id) == ("posted", False, "media-7", "reply-8")
+    assert (post.track, post.remarks) == (TRACK, ("We took metal for heavy-metal.",))
+    assert list(post.times) == ["seen", "accepted", "composing", "rendered", "uploaded", "posted"]
+
+
+def test_no_step_goes_back(ledger):
+    keep(ledger, "1")
+    ledger.accept(make_request("mastodon-1"), [])
+    ledger.rendered("mastodon-1", TRACK)
+    ledger.uploaded("mastodon-1", "media-7")
+
+    ledger.composing("mastodon-1")
+    ledger.rendered("mastodon-1", TRACK)
+
+    assert ledger.find("mastodon-1").state == "uploaded"
+
+
+def test_what_is_posted_can_no_longer_fail(ledger):
+    keep(ledger, "1")
+    ledger.accept_help("mastodon-1")
+    ledger.answered("mastodon-1", "reply-8")
+
+    ledger.fail("mastodon-1", "too late")
+
+    assert ledger.find("mastodon-1").state == "posted"
+
+
+def test_a_refusal_is_open_until_it_was_said_and_stays_a_refusal(ledger):
+    keep(ledger, "1")
+    ledger.refuse("mastodon-1", "Sorry, /t wants a tempo.")
+    assert [post.key for post in ledger.unfinished("mastodon")] == ["mastodon-1"]
+
+    ledger.answered("mastodon-1", "reply-8")
+
+    assert ledger.unfinished("mastodon") == []
+    assert ledger.find("mastodon-1").state == "refused"
+
+
+def test_a_post_that_asks_for_nothing_is_forgotten_and_may_ask_later(ledger):
+    keep(ledger, "1")
+
+    ledger.drop("mastodon-1")
+
+    assert ledger.posts() == []
+
+
+def test_what_waits_is_not_put_back_before_its_time(ledger):
+    keep(ledger, "1", "2")
+
+    ledger.wait("mastodon-1", 60)
+
+    assert [post.key for post in ledger.unfinished("mastodon")] == ["mastodon-2"]
+
+
+def test_a_full_disk_is_one_sentence(ledger):
+    keep(ledger, "1")
+    pages = ledger._db.execute("PRAGMA page_count").fetchone()[0]
+    ledger._db.execute(f"PRAGMA max_page_count = {pages}")
+
+    with pytest.raises(NeedsOperator, match=r"ledger.sqlite: database or disk is full; make room") as error:
+        keep(ledger, *map(str, range(2, 500)))
+
+    assert "\n" not in str(error.value)
+    assert [post.key for post in ledger.posts()] == ["mastodon-1"]
+
+
+def test_a_ledger_that_is_no_database_is_one_sentence(tmp_path):
+    (tmp_path / "ledger.sqlite").write_bytes(b"not a database" * 100)
+
+    with pytest.raises(NeedsOperator, match="file is not a database"):
+        Ledger(tmp_path / "ledger.sqlite")
+
+
+def test_another_process_can_read_while_the_bot_writes(ledger, tmp_path):
+    keep(ledger, "1")
+
+    with sqlite3.connect(tmp_path / "data" / "ledger.sqlite") as reader:
+        assert reader.execute("SELECT count(*) FROM posts").fetchone() == (1,)

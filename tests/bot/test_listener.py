@@ -1,0 +1,227 @@
+from threading import Event, Thread
+
+import pytest
+from fake_network import FakeNetwork
+
+from bot.ledger import Ledger
+from bot.listener import Listener
+from bot.platforms.base import TryLater
+from model.errors import NeedsOperator
+from model.genre import load_genres
+from model.request import ComposeRequest, seed_of
+from worker.queue import open_queue
+from worker.service import Service
+
+ASK = "@lnh_ai Dancing robots /compose /g heavy-metal /t 160 /r 0.2"
+
+
+@pytest.fixture
+def network(tmp_path):
+    return FakeNetwork(tmp_path)
+
+
+@pytest.fixture
+def ledger(tmp_path):
+    return Ledger(tmp_path / "ledger.sqlite")
+
+
+@pytest.fixture
+def listener(network, ledger, queues):
+    listener = Listener(network, ledger, queues, load_genres(), "heavy-metal")
+    listener.poll()
+    return listener
+
+
+def listen(listener):
+    listener.poll()
+    listener.put_on_the_way()
+
+
+def queued(queues, name):
+    return open_queue(name, queues.redis).job_ids
+
+
+def test_what_was_written_before_the_first_start_is_not_answered(network, ledger, queues):
+    network.post(ASK)
+    listener = Listener(network, ledger, queues, load_genres(), "heavy-metal")
+
+    listen(listener)
+
+    assert ledger.posts() == []
+    assert ledger.bookmark("mastodon") == "1"
+
+
+def test_a_post_becomes_a_request_on_the_compose_queue(listener, network, ledger, queues):
+    key = network.post(ASK)
+
+    listen(listener)
+
+    request = ledger.find(key).request
+    assert request == ComposeRequest(
+        key=key, title="Dancing robots", take=1, genre="heavy-metal", tempo_bpm=160, randomness=0.2, seed=seed_of(key)
+    )
+    assert ledger.find(key).state == "composing"
+    assert queued(queues, "compose") == [key]
+    (job,) = open_queue("compose", queues.redis).jobs
+    assert ComposeRequest.from_json(job.args[0]) == request
+
+
+def test_every_page_of_a_backlog_is_read(listener, network, ledger, queues):
+    keys = [network.post(ASK) for _ in range(10)]
+
+    listen(listener)
+
+    assert queued(queues, "compose") == keys
+    assert ledger.bookmark("mastodon") == "10"
+
+
+def test_a_mention_that_comes_again_or_is_edited_is_asked_for_once(listener, network, ledger, queues):
+    key = network.post(ASK)
+    listen(listener)
+    network.post(ASK + " please", root_id="1")
+
+    listen(listener)
+
+    assert queued(queues, "compose") == [key]
+    assert ledger.find(key).request.take == 1
+
+
+def test_a_post_without_a_command_may_be_edited_to_have_one(listener, network, ledger, queues):
+    network.post("@lnh_ai lol thanks")
+    listen(listener)
+    assert ledger.posts() == []
+    key = network.post(ASK, root_id="1")
+
+    listen(listener)
+
+    assert queued(queues, "compose") == [key]
+
+
+def test_bots_are_never_answered(listener, network, ledger):
+    network.post(ASK, by_bot=True)
+
+    listen(listener)
+
+    assert ledger.posts() == []
+
+
+def test_an_untitled_post_gets_a_title_from_the_band(listener, network, ledger):
+    key = network.post("@lnh_ai /compose")
+
+    listen(listener)
+
+    assert ledger.find(key).request.title
+
+
+@pytest.mark.parametrize(
+    ("text", "state"), [("@lnh_ai x /compose /t fast", "refused"), ("@lnh_ai /help", "accepted")]
+)
+def test_refusals_and_help_need_no_studio(listener, network, ledger, queues, text, state):  # noqa: PLR0917
+    key = network.post(text)
+
+    listen(listener)
+
+    assert ledger.find(key).state == state
+    assert queued(queues, "compose") == []
+    assert queued(queues, "deliver") == [f"deliver-{key}"]
+
+
+def test_a_post_that_our_parser_dies_of_keeps_nobody_waiting(listener, network, ledger, queues, monkeypatch):
+    from bot import listener as module
+
+    real = module.parse
+
+    def parse(text, *rest):
+        if "poison" in text:
+            raise ZeroDivisionError
+        return real(text, *rest)
+
+    monkeypatch.setattr(module, "parse", parse)
+    poison, next_one = network.post("poison /compose"), network.post(ASK)
+
+    listen(listener)
+
+    assert (ledger.find(poison).state, ledger.find(poison).open) == ("failed", False)
+    assert queued(queues, "compose") == [next_one]
+
+
+def test_an_id_that_cannot_be_part_of_a_key_is_left_out(listener, network, ledger):
+    network.post(ASK, root_id="../../etc")
+
+    listen(listener)
+
+    assert ledger.posts() == []
+
+
+def test_what_redis_forgot_is_put_back_from_the_ledger(listener, network, ledger, queues):
+    song, refusal = network.post(ASK), network.post("x /compose /t fast")
+    listen(listener)
+
+    queues.redis.flushall()
+    listen(listener)
+
+    assert queued(queues, "compose") == [song]
+    assert queued(queues, "deliver") == [f"deliver-{refusal}"]
+
+
+def test_what_is_under_way_is_left_alone(listener, network, queues):
+    network.post(ASK)
+    listen(listener)
+
+    listen(listener)
+
+    assert len(queued(queues, "compose")) == 1
+
+
+def test_what_was_posted_is_not_put_back(listener, network, ledger, queues):
+    key = network.post("@lnh_ai /help")
+    listen(listener)
+    ledger.answered(key, "reply-1")
+    queues.redis.flushall()
+
+    listen(listener)
+
+    assert queued(queues, "deliver") == []
+
+
+def test_a_song_given_up_by_the_studio_becomes_an_apology(listener, network, ledger, queues, monkeypatch):
+    monkeypatch.setattr("worker.queue.BACK_OFF_SECONDS", (0, 0))
+    key = network.post(ASK)
+    listen(listener)
+
+    def snap(*_):
+        raise ValueError("a string snapped")
+
+    Service("compose", queues.redis, {"worker.jobs.compose": snap}).run(until_empty=True)
+    listen(listener)
+    listen(listener)
+
+    assert (ledger.find(key).state, ledger.find(key).reason) == ("failed", "ValueError: a string snapped")
+    assert queued(queues, "compose") == []
+    assert queued(queues, "deliver") == [f"deliver-{key}"]
+
+
+def test_a_network_in_trouble_is_tried_again(network, ledger, queues):
+    listener = Listener(network, ledger, queues, load_genres(), "heavy-metal")
+    network.troubles["newest_bookmark"] = [TryLater(0.1, "503")]
+    stop = Event()
+    thread = Thread(target=listener.run, args=(stop,))
+    thread.start()
+    while ledger.bookmark("mastodon") is None:
+        stop.wait(0.02)
+    network.troubles["pages"] = [TryLater(0.1, "429")]
+    key = network.post(ASK)
+
+    while not ledger.find(key):
+        stop.wait(0.02)
+    stop.set()
+    thread.join(10)
+
+    assert not thread.is_alive()
+
+
+def test_a_refused_token_ends_the_listener(network, ledger, queues):
+    network.troubles["newest_bookmark"] = [NeedsOperator("mastodon: the token is refused")]
+
+    with pytest.raises(NeedsOperator):
+        Listener(network, ledger, queues, load_genres(), "heavy-metal").run(Event())

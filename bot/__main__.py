@@ -17,7 +17,7 @@ COMMANDS = {
     "genres": ("model.commands", "What can be played."),
     "check": ("bot.commands", "Is this installation sound?"),
     "status": ("bot.commands", "Queues, ledger, last poll."),
-    "train": ("model.commands", "Train a genre from a folder of MIDI."),
+    "train": ("model.learning", "Train a genre from a folder of MIDI."),
     "evaluate": ("model.commands", "Judge songs against real ones."),
 }
 

@@ -111,7 +111,7 @@ def as_song(score: Score, name: str, corpus: str, roles: Sequence[Role], held_ou
 
 
 def load_corpus(
-    folder: Path, corpus: str, roles: Sequence[Role], cache: Path, on_file: Callable[[int], None] = lambda total: None
+    folder: Path, corpus: str, roles: Sequence[Role], cache: Path, on_file: Callable[[int], None] = lambda _total: None
 ) -> list[Song]:
     """Read a corpus, or what an earlier run made of it from the folder `cache`.
 

@@ -53,6 +53,15 @@ class Sound:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Look:
+    """Colours of the pictures, as "#rrggbb"."""
+
+    background: str = "#110d16"
+    ink: str = "#f5efe6"
+    colours: tuple[str, ...] = ("#f5efe6", "#ff4d2e", "#8a6cff", "#ff9d2e", "#ffd23f", "#35c4d7")  # one for each player
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Freedom:
     """How freely the band samples at one value of randomness; between two rows it is interpolated.
 
@@ -92,6 +101,7 @@ class Genre:
     seconds: tuple[float, float] = (45.0, 60.0)  # a track ends on purpose within this time
     players: tuple[Player, ...]
     sound: Sound = field(default_factory=Sound)
+    look: Look = field(default_factory=Look)
     sampling: Sampling
 
     def player(self, role: Role) -> Player:
@@ -141,6 +151,20 @@ def load_genres(folder: Path = GENRES_FOLDER) -> dict[str, Genre]:
     return genres
 
 
+def find_genre(name: str, folder: Path = GENRES_FOLDER) -> Genre:
+    """The genre of a name.
+
+    Raises:
+        BadGenre: There is none of that name, or a file of the folder is bad.
+    """
+    genres = load_genres(folder)
+    if name not in genres:
+        near = difflib.get_close_matches(name, genres, 1)
+        hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(genres)}"
+        raise BadGenre(f"{folder}: no genre {name!r}; {hint}")
+    return genres[name]
+
+
 def _build(kind: Any, value: Any, path: Path, where: str) -> Any:
     """A value of a dataclass, tuple, Literal, float, int, str or bool type from what TOML gave."""
     if dataclasses.is_dataclass(kind):
@@ -188,6 +212,7 @@ def _check(genre: Genre, path: Path) -> None:
     tempo = genre.tempo
     roles = [player.role for player in genre.players]
     steps = [row.randomness for row in genre.sampling.freedom]
+    colours = (genre.look.background, genre.look.ink, *genre.look.colours)
     problems = {
         f"tempo is {tempo.slowest_bpm:g} to {tempo.fastest_bpm:g} bpm; put the slower first":
             tempo.slowest_bpm > tempo.fastest_bpm,
@@ -210,6 +235,10 @@ def _check(genre: Genre, path: Path) -> None:
                 for row in genre.sampling.freedom),
         f"sound.loudness_lufs is {genre.sound.loudness_lufs:g}; choose it from -30 to -6":
             not -30 <= genre.sound.loudness_lufs <= -6,
+        f"look has the colours {', '.join(colours)}; write each as #rrggbb":
+            not all(re.fullmatch(r"#[0-9a-fA-F]{6}", colour) for colour in colours),
+        f"look.colours has {len(genre.look.colours)} colours; give one for each of the {len(roles)} players":
+            len(genre.look.colours) < len(roles),
     }
     for problem, found in problems.items():
         if found:

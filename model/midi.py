@@ -131,7 +131,7 @@ def snap(ticks: NDArray[np.float64]) -> NDArray[np.int64]:
         better = rival_error < error - gain
         best = np.where(better[beats], rival, best)
         error = np.where(better, rival_error, error)
-    return best.astype(np.int64)
+    return np.asarray(best, dtype=np.int64)
 
 
 def nearest_duration(ticks: int) -> int:
@@ -143,8 +143,7 @@ _NEAREST_DURATION = [1, *(min(DURATIONS, key=lambda d: abs(np.log(d / t))) for t
 
 
 def _mean_by(group: NDArray[np.int64], values: NDArray[np.float64]) -> NDArray[np.float64]:
-    means: NDArray[np.float64] = np.bincount(group, values) / np.maximum(np.bincount(group), 1)
-    return means
+    return np.asarray(np.bincount(group, values) / np.maximum(np.bincount(group), 1), dtype=np.float64)
 
 
 def _on_grid(track: Any, ticks_per_quarter: int) -> _Track:
@@ -171,7 +170,8 @@ def _unique(notes: NDArray[np.int64]) -> NDArray[np.int64]:
     if not len(notes):
         return notes
     again = (np.diff(notes[:, 0]) == 0) & (np.diff(notes[:, 1]) == 0)
-    return notes[np.concatenate([[True], ~again])]
+    kept: NDArray[np.int64] = notes[np.concatenate([[True], ~again])]
+    return kept
 
 
 def _tempo(raw: Any) -> float:

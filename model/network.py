@@ -25,7 +25,7 @@ class Architecture:
     width: int = 256
     layers: int = 4
     heads: int = 4
-    window: int = 1024  # tokens that it can look back
+    window: int = 768  # tokens that it can look back
 
 
 class Cache:

@@ -83,6 +83,7 @@ def _next_of(starts: dict[int, list[int]] | set[int], size: int) -> list[int]:
 
 
 _SILENCE = grid((), False)
+_WHOLE_BARS = {t.DONE, t.REST, *t.REPEAT, *t.DOUBLE, *t.ROOT}
 
 
 class Reader:
@@ -137,18 +138,8 @@ class Reader:
             self._duration = DURATIONS[token - t.DURATION.start]
         elif token in t.SHAPE:
             self._shape = t.SHAPES[token - t.SHAPE.start]
-        elif token == t.DONE:
-            self._close(tuple(sorted(self._notes)), t.MOST_BACK + 4)
-        elif token in t.REPEAT:
-            back = token - t.REPEAT.start + 1
-            self._close(self.played[self.role][self.bar - back], back)
-        elif token == t.REST:
-            self._close((), t.MOST_BACK + 1)
-        elif token in t.DOUBLE:
-            self._close(self.played[token - t.DOUBLE.start][self.bar], t.MOST_BACK + 2)
-        elif token in t.ROOT:
-            interval = t.ROOT_INTERVALS[token - t.ROOT.start]
-            self._close(t.rooted(self.played[RHYTHM][self.bar], interval), t.MOST_BACK + 3)
+        elif token in _WHOLE_BARS:
+            self._close(*self._whole_bar(token))
         elif token in t.BAR:
             self.signatures.append(token - t.BAR.start)
             self.turn = 0
@@ -159,6 +150,19 @@ class Reader:
             self.tempo_bpm = t.TEMPI[token - t.TEMPO.start]
         self.ended = token == t.END
         self.last = token
+
+    def _whole_bar(self, token: int) -> tuple[t.BarNotes, int]:
+        """What a part plays in this bar by its last token, and the code of its form."""
+        if token in t.REPEAT:
+            back = token - t.REPEAT.start + 1
+            return self.played[self.role][self.bar - back], back
+        if token in t.DOUBLE:
+            return self.played[token - t.DOUBLE.start][self.bar], t.MOST_BACK + 2
+        if token in t.ROOT:
+            return t.rooted(self.played[RHYTHM][self.bar], t.ROOT_INTERVALS[token - t.ROOT.start]), t.MOST_BACK + 3
+        if token == t.REST:
+            return (), t.MOST_BACK + 1
+        return tuple(sorted(self._notes)), t.MOST_BACK + 4
 
     def _strike(self, pitches: tuple[int, ...], duration: int) -> None:
         self._notes += [(self.position, duration, pitch) for pitch in pitches if pitch not in self._struck]

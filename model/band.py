@@ -1,0 +1,121 @@
+"""The band: from a request to a score."""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from model import tokens as t
+from model.dynamics import play_dynamics
+from model.genre import Genre
+from model.network import Composer
+from model.originality import Index
+from model.reader import DRUMS, Reader
+from model.request import ComposeRequest
+from model.sampling import compose_streams, freedom_at
+from model.score import ROLES, TICKS_PER_BEAT, TIME_SIGNATURES, Role, Score, ticks_per_bar
+from model.weights import load_weights, weights_path
+
+PHRASE = 4  # bars; a song is a whole number of phrases where its length leaves the choice
+MOST_TRIES = 4
+LONGEST_COPY = 48  # notes shared with one real song; as many as two real songs share at most
+LONGEST_DRUM_REST = 2  # bars
+LATEST_ENTRY = 12  # bars after which a part that has not played yet must
+MOST_ALIKE = 8  # bars of a part in a row
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Band:
+    """The players of a genre and what they have learned; warm, and used for one request after another."""
+
+    genre: Genre
+    network: Composer
+    known_songs: Index | None  # what must not be copied; None when the index is not there
+
+    @classmethod
+    def load(cls, genre: Genre) -> Self:
+        """Get a genre's band ready.
+
+        Raises:
+            BadWeights: Its weights are missing, damaged or of another vocabulary.
+        """
+        path = weights_path(genre.weights)
+        index = path.with_suffix(".originality.safetensors")
+        return cls(
+            genre=genre, network=load_weights(path), known_songs=Index.load(index) if index.is_file() else None
+        )
+
+    def compose(self, request: ComposeRequest, on_bar: Callable[[int], None] = lambda _bar: None) -> Score:
+        """The score of a request; the same for the same request on the same machine.
+
+        A take in which somebody never plays, or that copies a long passage, is dropped for the next one.
+        """
+        bars = bars_of(request, self.genre)
+        header = t.header(self.genre.archives[0], request.tempo_bpm, self.roles)
+        freedom = freedom_at(self.genre.sampling.freedom, request.randomness)
+        for attempt in range(MOST_TRIES):
+            rng = np.random.default_rng([request.seed, attempt])
+            (reader,) = compose_streams(
+                self.network, header, bars=bars, freedom=freedom, method=self.genre.sampling.method, rngs=[rng],
+                guard=self._guard, on_bar=on_bar,
+            )  # fmt: skip
+            score = reader.score(request.tempo_bpm)
+            if self._worth_playing(score):
+                break
+        return play_dynamics(score, rng)
+
+    @property
+    def roles(self) -> list[Role]:
+        """Who plays, in the order of ROLES."""
+        return [role for role in ROLES if any(player.role == role for player in self.genre.players)]
+
+    def _worth_playing(self, score: Score) -> bool:
+        everyone = all(part.notes for part in score.parts)
+        return everyone and (self.known_songs is None or self.known_songs.longest_run(score) <= LONGEST_COPY)
+
+    def _guard(self, reader: Reader, mask: NDArray[np.bool_]) -> None:
+        """Keep to the genre's metre, and from what a young network falls into: long rests and endless loops."""
+        if reader.turn == len(reader.roles) or not reader.signatures:
+            keep_meter(mask, self.genre)
+        elif reader.fresh:
+            keep_playing(reader, mask)
+
+
+def keep_meter(mask: NDArray[np.bool_], genre: Genre) -> None:
+    """Between bars, leave only the genre's time signature and the end."""
+    possible = mask.copy()
+    mask[:] = False
+    for token in (t.BAR[TIME_SIGNATURES.index(genre.time_signature)], t.END):
+        mask[token] = possible[token]
+
+
+def keep_playing(reader: Reader, mask: NDArray[np.bool_]) -> None:
+    """Forbid a rest that is too long, and one more bar of what was played too often in a row."""
+    bars = reader.played[reader.role]
+    if reader.role == DRUMS and len(bars) >= LONGEST_DRUM_REST and not any(bars[-LONGEST_DRUM_REST:]):
+        mask[t.REST] = False
+    if len(bars) >= min(LATEST_ENTRY, reader.bars_wanted - 1) and not any(bars):
+        mask[t.REST] = False
+    latest = bars[-MOST_ALIKE:]
+    if len(latest) == MOST_ALIKE and latest[0] and all(bar == latest[0] for bar in latest):
+        for back in range(1, min(len(bars), t.MOST_BACK) + 1):
+            if bars[-back] == latest[0]:
+                mask[t.REPEAT.start + back - 1] = False
+
+
+def bars_of(request: ComposeRequest, genre: Genre) -> int:
+    """Length of a song: as asked, or the fewest whole phrases that last as long as the genre's songs at least do."""
+    if request.bars is not None:
+        return request.bars
+    seconds_per_bar = ticks_per_bar(genre.time_signature) * 60 / request.tempo_bpm / TICKS_PER_BEAT
+    if request.seconds is not None:
+        return max(1, round(request.seconds / seconds_per_bar))
+    shortest, longest = genre.seconds
+    for phrase in (PHRASE, 2, 1):
+        bars = phrase * math.ceil(shortest / seconds_per_bar / phrase)
+        if bars * seconds_per_bar <= longest:
+            return bars
+    return max(1, int(longest / seconds_per_bar))

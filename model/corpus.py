@@ -20,6 +20,7 @@ from model.reader import INPUTS, Reader
 from model.score import ROLES, Role, Score
 
 HELD_OUT_SHARE = 0.06  # of the song groups of a corpus; chosen by the group's hash, the same in every run
+SUFFIXES = (".mid", ".midi")
 FEWEST_BARS, MOST_NOTES = 8, 60_000
 
 
@@ -72,13 +73,21 @@ def midi_files(folder: Path, corpus: str) -> Iterator[list[Path]]:
         if not place.is_dir():
             if not archive.is_file():
                 raise BadCorpus(f"{folder}: neither {corpus}/ nor {corpus}.tar.xz is here; put the MIDI files there")
-            with tarfile.open(archive) as tar:
-                tar.extractall(scratch, filter="data")
             place = Path(scratch)
-        files = sorted(path for path in place.rglob("*") if path.suffix.lower() in (".mid", ".midi"))
+            _unpack(archive, place)
+        files = sorted(path for path in place.rglob("*") if path.suffix.lower() in SUFFIXES)
         if not files:
             raise BadCorpus(f"{place}: no .mid file in it")
         yield files
+
+
+def _unpack(archive: Path, folder: Path) -> None:
+    """Put the MIDI files of an archive into one folder; Debian 12's Python 3.11.2 has no safe `extractall` yet."""
+    with tarfile.open(archive) as tar:
+        for member in tar:
+            content = tar.extractfile(member) if member.isfile() else None
+            if content and Path(member.name).suffix.lower() in SUFFIXES:
+                (folder / Path(member.name).name).write_bytes(content.read())
 
 
 def read_scores(files: Sequence[Path], on_file: Callable[[], None] = lambda: None) -> Iterator[tuple[Path, Score]]:

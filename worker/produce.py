@@ -1,0 +1,86 @@
+"""From a request to a finished track: the road through the studio."""
+
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+from model.genre import Genre
+from model.harmony import musical_key
+from model.midi import write_midi
+from model.request import ComposeRequest
+from model.score import Score
+from worker.encode import LONGEST_VIDEO_SECONDS, disk_full_is_ours, encode_cover, encode_mp3, encode_mp4
+from worker.mix import mix_down
+from worker.picture import draw_cover, draw_moving_score
+from worker.render import render
+from worker.track import MIDI, MP3, MP4, PNG, SUFFIXES, Track
+
+ARTIST = "LnH"
+
+
+class Composer(Protocol):
+    """What the studio needs of a band."""
+
+    def compose(self, request: ComposeRequest) -> Score:
+        """The score of a request; the same for the same request."""
+
+
+def produce(request: ComposeRequest, genre: Genre, band: Composer, folder: Path) -> Track:
+    """Compose, play, mix and encode one song; leaves its .mp3, .mp4, .mid and .png in a folder, all or none.
+
+    Raises:
+        MissingSoundfont, MissingFluidSynth, MissingFfmpeg, DiskFull: What only the operator can put right.
+        RenderFailed: A program ended badly or ran past its time.
+    """
+    watch = _Watch()
+    with watch("compose"):
+        score = band.compose(request)
+    with watch("render"):
+        stems = render(score, genre, request.seed)
+    with watch("mix"):
+        mix = mix_down(stems, genre)
+    with _all_or_none(folder, request.key) as desk:
+        files = {media_type: desk / f"{request.key}{suffix}" for media_type, suffix in SUFFIXES.items()}
+        tags = {"title": request.title, "artist": ARTIST, "album": f"Take {request.take}", "genre": genre.title}
+        with watch("picture"):
+            cover = draw_cover(score, request, genre)
+            moving_score = draw_moving_score(score, request, genre, min(mix.seconds, LONGEST_VIDEO_SECONDS))
+        with watch("encode"), disk_full_is_ours(folder):
+            write_midi(score, genre, files[MIDI], request.title)
+            encode_cover(cover, files[PNG])
+            encode_mp3(mix, files[PNG], tags, files[MP3])
+            encode_mp4(mix, moving_score, tags, files[MP4])
+    return Track(
+        key=request.key, media_types=tuple(SUFFIXES), seconds=round(mix.seconds, 3), musical_key=musical_key(score),
+        players=tuple(player.name for player in genre.players if (part := score.part(player.role)) and part.notes),
+        stage_seconds={stage: round(seconds, 3) for stage, seconds in watch.seconds.items()},
+    )  # fmt: skip
+
+
+@contextmanager
+def _all_or_none(folder: Path, key: str) -> Iterator[Path]:
+    """A desk beside the folder's files; what bears the key is moved over at the end, in one go."""
+    with disk_full_is_ours(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        desk = tempfile.TemporaryDirectory(prefix=".lnh-", dir=folder)
+    with desk as name:
+        yield Path(name)
+        for suffix in SUFFIXES.values():
+            (Path(name) / f"{key}{suffix}").replace(folder / f"{key}{suffix}")
+
+
+@dataclass(slots=True)
+class _Watch:
+    """Adds up wall time by stage."""
+
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    @contextmanager
+    def __call__(self, stage: str) -> Iterator[None]:
+        began = time.perf_counter()
+        yield
+        self.seconds[stage] = self.seconds.get(stage, 0.0) + time.perf_counter() - began

@@ -8,7 +8,7 @@ from functools import lru_cache
 import regex
 
 SLASHES = "/／∕⁄⧸⟋╱"
-MARKS_ON_A_LETTER = 4  # pointed Hebrew needs 4; more is zalgo, and thousands make NFC slow
+MARKS_ON_A_LETTER = 4  # pointed Hebrew needs 4; more is zalgo; thousands make NFC slow
 
 _JOINED_SCRIPTS = "".join(
     rf"\p{{Script={script}}}"
@@ -23,6 +23,7 @@ _BLANK = regex.compile(r"[\s\u115f\u1160\u2800\u3164\uffa0]")  # also letters th
 _HIDDEN = regex.compile(
     rf"({_FLAG_TAGS})|(?V1)[[\p{{Cc}}\p{{Cf}}\p{{Cs}}\p{{Co}}\p{{Noncharacter_Code_Point}}\u034f]--[\u200c\u200d]]"
 )
+_ENDLESS_MARKS = regex.compile(r"(\p{M}{20})\p{M}++")
 _EXTRA_MARKS = regex.compile(rf"(\p{{M}}{{{MARKS_ON_A_LETTER}}})\p{{M}}++")
 _IDLE_JOINER = regex.compile(
     r"(?<![\p{Extended_Pictographic}\p{Emoji_Modifier}\ufe0f])\u200d"
@@ -44,10 +45,11 @@ def visible(text: str) -> str:
     Joiners stay where a script or an emoji family needs them.
     """
     text = _HIDDEN.sub(lambda hidden: hidden[1] or "", _BLANK.sub(" ", text))
-    text = unicodedata.normalize("NFC", _EXTRA_MARKS.sub(r"\1", text))
     needed = {joiner.start() for joiner in _JOINER.finditer(text)}
-    seen: str = _IDLE_JOINER.sub(lambda idle: idle[0] if idle.start() in needed else "", text)
-    return seen
+    text = _IDLE_JOINER.sub(lambda idle: idle[0] if idle.start() in needed else "", text)
+    text = unicodedata.normalize("NFC", _ENDLESS_MARKS.sub(r"\1", text))
+    tamed: str = _EXTRA_MARKS.sub(r"\1", text)
+    return tamed
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 import regex
 from rapidfuzz.distance import OSA, JaroWinkler
@@ -43,9 +44,12 @@ def guess_genre(text: str, genres: Mapping[str, Genre]) -> Guess | None:
 
 def nearest_genres(text: str, genres: Mapping[str, Genre]) -> list[str]:
     """Every genre's name, the likeliest first."""
-    letters = _squash(text[:LONGEST_NAME])
+    readings = [_squash(text[: word.end()]) for word in _WORD.finditer(text[:LONGEST_NAME])]
     likeness = {
-        genre.name: max(JaroWinkler.similarity(letters, _squash(name)) for name in _spellings(genre))
+        genre.name: max(
+            (JaroWinkler.similarity(letters, _squash(name)) for letters in readings for name in _spellings(genre)),
+            default=0.0,
+        )
         for genre in genres.values()
     }
     return sorted(likeness, key=lambda name: (-likeness[name], name))
@@ -76,6 +80,7 @@ def _misspelt(letters: str, words: int, names: Mapping[str, tuple[Genre, int]]) 
     return found
 
 
+@lru_cache(maxsize=4096)
 def _squash(name: str) -> str:
     """Bare letters and digits: "Heavy_Métal" is "heavymetal"."""
     bare = unicodedata.normalize("NFKD", name).casefold()

@@ -53,10 +53,14 @@ def help(genres: Mapping[str, Genre], default_genre: str, count: Count, max_leng
     """How to call the band, most useful line first."""
     named = sorted(genres, key=lambda name: (name != default_genre, name))
     ranges = [f"{name} ({_tempo_range(genres[name])})" for name in named]
-    lines = [
+    usage = (
         "Mention us with a title, then a slash and the word compose. Then, if you like: "
-        "/g genre, /t tempo in bpm, /r randomness from 0 (safe) to 1 (wild).",
-        f"Genres: {', '.join(named)}.",
+        "/g genre, /t tempo in bpm, /r randomness from 0 (safe) to 1 (wild)."
+    )
+    genre_lines = [f"Genres: {_first_of(named, kept)}." for kept in range(len(named), 0, -1)]
+    lines = [
+        usage,
+        _longest(genre_lines, lambda line: count(f"{usage}\n{line}"), max_length),
         f"For instance: /g {default_genre} /t {genres[default_genre].tempo.default_bpm:g} /r 0.2",
         f"Tempos: {'; '.join(ranges)}.",
     ]
@@ -67,7 +71,7 @@ def alt_text(request: ComposeRequest, track: Track, genre: Genre) -> str:
     """The music in words, for those who cannot hear it."""
     return (
         f"{genre.title}, {request.tempo_bpm:g} bpm, in {track.musical_key}, {_length(track.seconds)}: "
-        f"“{request.title}”, take {request.take}, composed by a machine. You hear {_listing(track.players, 'and')}."
+        f"“{request.title}”, take {request.take}, composed by a machine. You hear {_listing(track.players)}."
     )
 
 
@@ -114,8 +118,7 @@ def repeated(flag: str) -> str:
 def unknown_flags(flags: Sequence[str]) -> str:
     """Flags that nobody knows were left out."""
     named = [clean(f"/{flag}", LONGEST_QUOTATION) for flag in flags[:MOST_FLAGS_NAMED]]
-    more = [f"{len(flags) - MOST_FLAGS_NAMED} more"] if len(flags) > MOST_FLAGS_NAMED else []
-    return f"We left out {_listing([*named, *more], 'and')}: we know /g, /t and /r."
+    return f"We left out {_first_of([*named, *flags[MOST_FLAGS_NAMED:]], MOST_FLAGS_NAMED)}: we know /g, /t and /r."
 
 
 def title_goes_first() -> str:
@@ -128,9 +131,7 @@ def title_goes_first() -> str:
 
 def no_such_genre(read: str, nearest: Sequence[str]) -> str:
     """A genre that cannot be guessed, or none after the flag."""
-    named = list(nearest[:MOST_GENRES_NAMED])
-    more = ["more"] if len(nearest) > MOST_GENRES_NAMED else []
-    return f"Sorry, /g wants a genre and we read {_read(read)}. We play {_listing([*named, *more], 'and')}."
+    return f"Sorry, /g wants a genre and we read {_read(read)}. We play {_first_of(nearest, MOST_GENRES_NAMED)}."
 
 
 def no_tempo(read: str, genre: Genre) -> str:
@@ -160,9 +161,14 @@ def _length(seconds: float) -> str:
     return f"{minutes} min {rest} s" if minutes else f"{rest} seconds"
 
 
-def _listing(names: Sequence[str], word: str) -> str:
+def _listing(names: Sequence[str]) -> str:
     """In words: "drums, bass and lead guitar"."""
-    return f"{', '.join(names[:-1])} {word} {names[-1]}" if len(names) > 1 else "".join(names)
+    return f"{', '.join(names[:-1])} and {names[-1]}" if len(names) > 1 else "".join(names)
+
+
+def _first_of(names: Sequence[str], most: int) -> str:
+    """In words: "jazz, blues and 4 more"."""
+    return _listing(names if len(names) <= most else [*names[:most], f"{len(names) - most} more"])
 
 
 def _titled(before: str, request: ComposeRequest) -> list[str]:

@@ -22,8 +22,8 @@ _HASH_SIGN = regex.compile("[#＃﹟]")
 _CASHTAG_SIGN = regex.compile(r"[$＄﹩](?=\p{L})")
 _SCHEME = regex.compile(rf"(?:https?)?[:：﹕][{SLASHES}]{{2,}}+|(?<=magnet)[:：﹕](?=[?？﹖])", regex.IGNORECASE)
 # A top-level domain has two letters at least, or one that is not ASCII: R.E.M. keeps its dots.
-_LINKING_DOT = regex.compile(r"(?<=\S)[.．․﹒](?=\p{L})(?![A-Za-z](?![\p{L}\p{N}-]))")
-_COMMAND_SLASH = regex.compile("/(?=/*+(?:compose|help))")
+_LINKING_DOT = regex.compile(r"[.．․﹒](?=\p{L})(?![A-Za-z](?![\p{L}\p{N}-]))")
+_COMMAND_SLASHES = regex.compile("(?<!/)/++(?=compose|help)")
 _LEADING_SEPARATORS = regex.compile(r"(?:[,;:|–—-]++ )++")
 _QUOTES = ('""', "“”", "„“", "„”", "«»", "»«", "‹›", "‘’", "''", "``", "「」", "『』", "＂＂")
 _OPENERS = tuple('"“„«‹「『＂')  # not the apostrophe of 'Tis
@@ -55,8 +55,9 @@ def _disarm(text: str) -> str:
     text = _CASHTAG_SIGN.sub("💲", text)
     text = _LINKING_DOT.sub("·", _SCHEME.sub(" ", text))
     folded, letters = fold(text), list(text)
-    for slash in _COMMAND_SLASH.finditer(folded.text):
-        letters[folded.positions[slash.start()]] = " "
+    for slashes in _COMMAND_SLASHES.finditer(folded.text):
+        for slash in range(slashes.start(), slashes.end()):
+            letters[folded.positions[slash]] = " "
     return "".join(letters)
 
 

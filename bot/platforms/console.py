@@ -26,6 +26,7 @@ class ConsolePlatform:
     name = "console"
     media_type = MP3
     max_length = 500
+    poll_seconds = 0.5
 
     def __init__(
         self, lines: Iterable[str], out: TextIO, folder: Path, author: str = "someone", band: str = "lnh_ai"
@@ -39,6 +40,10 @@ class ConsolePlatform:
             threading.Thread(target=self._hear_all, args=(lines,), daemon=True).start()
         else:
             self._hear_all(lines)
+
+    def hear(self, line: str) -> None:
+        """Someone types one more post."""
+        self._arrived.put(line)
 
     def newest_bookmark(self) -> str:
         """Nothing was said before the program started."""
@@ -76,10 +81,6 @@ class ConsolePlatform:
             self._out.flush()
             self._answers[mention.key] = f"answer-{mention.id}"
         return self._answers[mention.key]
-
-    def hear(self, line: str) -> None:
-        """Someone types one more post."""
-        self._arrived.put(line)
 
     def _hear_all(self, lines: Iterable[str]) -> None:
         for line in lines:

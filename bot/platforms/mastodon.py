@@ -5,6 +5,7 @@ The token needs the scopes `profile` (before Mastodon 4.3: `read:accounts`), `re
 """
 
 import logging
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -12,6 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Literal, get_args
 from urllib.parse import urlsplit
 
@@ -85,6 +87,12 @@ class Limits:
         )
 
 
+class _LastAnswer(threading.local):
+    """Headers of the last answer, which the library's errors leave out; by thread, as we listen and post at once."""
+
+    headers: Mapping[str, str] = MappingProxyType({})
+
+
 class MastodonPlatform:
     """One account on one server.
 
@@ -94,10 +102,11 @@ class MastodonPlatform:
 
     name = "mastodon"
     media_type = MP3
+    poll_seconds = 5.0  # 60 of the 300 requests that a server allows in 5 minutes
 
     def __init__(self, base_url: str, token: str, sleep: Callable[[float], None] = time.sleep) -> None:
         self._base_url, self._sleep = base_url, sleep
-        self._headers: Mapping[str, str] = {}
+        self._last = _LastAnswer()
         session = requests.Session()
         session.hooks["response"].append(self._remember)
         self._api = Mastodon(
@@ -255,7 +264,7 @@ class MastodonPlatform:
         return Limits()
 
     def _remember(self, response: requests.Response, *_: Any, **__: Any) -> None:
-        self._headers = response.headers
+        self._last.headers = response.headers
 
     @contextmanager
     def _asking(self, *expected: type[Exception]) -> Iterator[None]:
@@ -290,7 +299,7 @@ class MastodonPlatform:
 
     def _refused(self, status: int | None, may_be_gone: bool) -> Exception:
         """A 403 can mean our token, our account, or an author who lets nobody answer: that one must not stop us."""
-        few_scopes = "insufficient_scope" in self._headers.get("WWW-Authenticate", "")
+        few_scopes = "insufficient_scope" in self._last.headers.get("WWW-Authenticate", "")
         if status == 403 and may_be_gone and not few_scopes:
             with self._asking():
                 self._api.account_verify_credentials()
@@ -301,7 +310,7 @@ class MastodonPlatform:
         )
 
     def _retry_after(self, otherwise: float) -> float:
-        return seconds_to_wait(self._headers.get("Retry-After"), otherwise)
+        return seconds_to_wait(self._last.headers.get("Retry-After"), otherwise)
 
     def _until_reset(self) -> float:
         reset = self._api.ratelimit_reset

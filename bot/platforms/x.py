@@ -35,7 +35,7 @@ CHUNK_BYTES = 2**22  # 4 MiB; X takes at most 5 MB
 ALT_TEXT_CHARACTERS = 1000
 MEDIA_DEADLINE_S = 300.0
 MEDIA_PAUSE_S = 2.0  # when X does not say when to ask again
-RECONCILE_PAUSES_S = (1.0, 3.0, 6.0)  # X may call a post a duplicate before it lists it
+RECONCILE_PAUSES_S = (1.0, 4.0, 10.0, 20.0)  # X may call a post a duplicate before it lists it
 
 Json = dict[str, Any]
 
@@ -50,6 +50,7 @@ class XPlatform:
     name = "x"
     media_type = MP4
     max_length = MAX_WEIGHT
+    poll_seconds = 45.0
 
     def __init__(self, client: XClient, sleep: Callable[[float], None] = time.sleep) -> None:
         self._client, self._sleep = client, sleep

@@ -1,0 +1,289 @@
+"""Mastodon, fact by fact."""
+
+import inspect
+import time
+from datetime import UTC, datetime
+from email.utils import format_datetime
+from pathlib import Path
+
+import mastodon.errors
+import pytest
+from fake_mastodon import make_account, problem
+from werkzeug import Response
+from worlds import MastodonWorld
+
+from bot.mention import Mention
+from bot.platforms import mastodon as adapter
+from bot.platforms.base import Gone, Rejected, TryLater
+from model.errors import NeedsOperator
+
+AT_BAND = (
+    '<span class="h-card"><a href="https://home.example/@lnh_ai" class="u-url mention">@<span>lnh_ai</span></a></span>'
+)
+
+
+def hear(world: MastodonWorld) -> Mention:
+    return [mention for page in world.connect().pages("0") for mention in page.mentions][-1]
+
+
+def make_files(folder: Path) -> tuple[Path, Path]:
+    (folder / "a.mp3").write_bytes(b"music")
+    (folder / "a.png").write_bytes(b"picture")
+    return folder / "a.mp3", folder / "a.png"
+
+
+def test_a_post_of_html_becomes_the_text_that_was_typed(mastodon_world: MastodonWorld):
+    named = [{"url": "https://home.example/@lnh_ai", "username": "lnh_ai", "acct": "lnh_ai@home.example"}]
+    mastodon_world.fake.call(f"<p>{AT_BAND} Rock &amp; roll<br>/compose</p><p>/t 160</p>", mentions=named)
+
+    mention = hear(mastodon_world)
+
+    assert mention.text == "@lnh_ai@home.example Rock & roll\n/compose\n/t 160"
+
+
+def test_a_notification_without_its_post_moves_the_bookmark_only(mastodon_world: MastodonWorld):
+    mastodon_world.call("first")
+    mastodon_world.fake.rows[0]["status"] = None
+    mastodon_world.fake.rows.append(
+        {"id": "01JLNH9", "type": "favourite", "account": make_account("1", "a"), "status": {}}
+    )
+
+    (page,) = mastodon_world.connect().pages("0")
+
+    assert page.mentions == ()
+    assert page.bookmark == "01JLNH9"
+
+
+def test_a_boost_of_an_old_command_is_no_command(mastodon_world: MastodonWorld):
+    mastodon_world.fake.call("<p>/compose</p>", reblog={"id": "7"})
+
+    (page,) = mastodon_world.connect().pages("0")
+
+    assert page.mentions == ()
+
+
+def test_an_edited_post_keeps_its_key(mastodon_world: MastodonWorld):
+    number = mastodon_world.call("Dancing robots /compose")
+    before = hear(mastodon_world)
+    mastodon_world.fake.statuses[number]["content"] = "<p>Walking robots /compose</p>"
+
+    after = hear(mastodon_world)
+
+    assert (before.key, after.key) == (f"mastodon-{number}", f"mastodon-{number}")
+    assert after.text == "Walking robots /compose"
+
+
+@pytest.mark.parametrize(
+    ("account", "by_bot"),
+    [
+        ({}, False),
+        ({"bot": True}, True),
+        ({"note": '<p>hi <a href="/tags/nobot" class="mention hashtag">#<span>NoBot</span></a></p>'}, True),
+        ({"note": None}, False),
+    ],
+)
+def test_who_is_a_bot_or_wants_none_is_marked(mastodon_world: MastodonWorld, account: dict[str, object], by_bot: bool):
+    mastodon_world.fake.call("<p>hi</p>", make_account("5", "five", **account))
+
+    assert hear(mastodon_world).by_bot is by_bot
+
+
+@pytest.mark.parametrize(
+    ("asked", "answered"),
+    [
+        ("public", "unlisted"),
+        ("unlisted", "unlisted"),
+        ("private", "private"),
+        ("direct", "direct"),
+        ("mutuals_only", "direct"),
+    ],
+)
+def test_an_answer_is_never_wider_than_its_post(mastodon_world: MastodonWorld, asked: str, answered: str):
+    mastodon_world.fake.call("<p>/compose</p>", visibility=asked)
+
+    mastodon_world.connect().reply(hear(mastodon_world), "Enjoy!", None)
+
+    assert mastodon_world.fake.answers()[0]["visibility"] == answered
+
+
+def test_an_answer_carries_the_warning_of_its_post(mastodon_world: MastodonWorld):
+    mastodon_world.fake.call("<p>/compose</p>", spoiler_text="loud")
+
+    mastodon_world.connect().reply(hear(mastodon_world), "Enjoy!", None)
+
+    assert mastodon_world.fake.answers()[0]["spoiler_text"] == "loud"
+
+
+def test_a_long_warning_leaves_room_for_the_answer(mastodon_world: MastodonWorld):
+    mastodon_world.fake.call("<p>/compose</p>", spoiler_text="w" * 490)
+    mention, platform = hear(mastodon_world), mastodon_world.connect()
+
+    platform.reply(mention, "e" * 100, None)
+
+    answer = mastodon_world.fake.answers()[0]
+    assert platform.count(answer["content"]) + len(answer["spoiler_text"]) == 500
+
+
+def test_an_answer_names_nobody_but_its_author(mastodon_world: MastodonWorld):
+    others = [{"id": "7", "url": "", "username": "other", "acct": "other@example.com"}]
+    mastodon_world.fake.call("<p>/compose</p>", mentions=others)
+
+    mastodon_world.connect().reply(hear(mastodon_world), "Enjoy!", None)
+
+    assert mastodon_world.fake.answers()[0]["content"] == "@someone@example.social Enjoy!"
+
+
+def test_a_server_that_forgets_idempotency_keys_gets_one_answer_too(mastodon_world: MastodonWorld):
+    mastodon_world.fake.remembers_keys = False
+    mastodon_world.call("/compose")
+    mention = hear(mastodon_world)
+    mastodon_world.fail_posting(Response("", 504), after_the_deed=True)
+
+    with pytest.raises(TryLater):
+        mastodon_world.connect().reply(mention, "Enjoy!", None)
+    mastodon_world.connect().reply(mention, "Enjoy!", None)
+
+    assert len(mastodon_world.fake.answers()) == 1
+
+
+def test_the_key_of_the_post_goes_with_the_answer(mastodon_world: MastodonWorld):
+    mastodon_world.call("/compose")
+    mention = hear(mastodon_world)
+
+    mastodon_world.connect().reply(mention, "Enjoy!", None)
+
+    assert mastodon_world.fake.requests[-1].headers["Idempotency-Key"] == mention.key
+
+
+@pytest.mark.parametrize("polls", [0, 1, 3])
+def test_a_track_is_posted_only_when_the_server_has_processed_it(
+    mastodon_world: MastodonWorld, tmp_path: Path, polls: int
+):
+    mastodon_world.call("/compose")
+    mastodon_world.fake.polls_until_ready = polls
+    platform = mastodon_world.connect()
+
+    media_id = platform.upload(*make_files(tmp_path), "x" * 2000)
+    platform.reply(hear(mastodon_world), "Enjoy!", media_id)
+
+    kept = mastodon_world.fake.media[media_id]
+    assert (kept["file"], kept["mime"], kept["cover"]) == (b"music", "audio/mpeg", b"picture")
+    assert kept["description"] == "x" * 1500
+    assert mastodon_world.fake.answers()[0]["media"] == [media_id]
+
+
+def test_processing_without_end_is_left_for_later(
+    mastodon_world: MastodonWorld, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(adapter, "MEDIA_DEADLINE_S", 0.0)
+    mastodon_world.fake.polls_until_ready = 10**6
+
+    with pytest.raises(TryLater, match="still processing"):
+        mastodon_world.connect().upload(*make_files(tmp_path), "")
+
+
+def test_a_track_that_the_server_cannot_process_is_rejected(mastodon_world: MastodonWorld, tmp_path: Path):
+    mastodon_world.fake.polls_until_ready = 3
+    mastodon_world.fake.troubles.plan("GET", "/media/", problem(422, "Erreur de traitement"))
+
+    with pytest.raises(Rejected, match="422"):
+        mastodon_world.connect().upload(*make_files(tmp_path), "")
+
+
+@pytest.mark.parametrize(
+    ("text", "length"),
+    [
+        ("hello", 5),
+        ("👨‍👩‍👧‍👦 é", 3),
+        ("see https://example.com/a/very/long/path/that/goes/on?and=on.", 4 + 23 + 1),
+        ("for @someone@example.social", 4 + 8),
+        ("mail a@b.example", 16),
+    ],
+)
+def test_length_is_counted_as_the_server_counts(mastodon_world: MastodonWorld, text: str, length: int):
+    assert mastodon_world.connect().count(text) == length
+
+
+@pytest.mark.parametrize(
+    ("instance", "characters"),
+    [
+        ({"v2": {"configuration": {"statuses": {"max_characters": 5000}}}}, 5000),
+        ({"v1": {"max_toot_chars": 1000}}, 1000),
+        ({"v1": {"configuration": {"statuses": {"max_characters": 777}}}}, 777),
+        ({}, 500),
+    ],
+)
+def test_the_limit_comes_from_the_server(mastodon_world: MastodonWorld, instance: dict, characters: int):
+    mastodon_world.fake.instance = instance
+
+    assert mastodon_world.connect().max_length == characters - adapter.HANDLE_ROOM
+
+
+def test_a_date_says_when_to_come_back(mastodon_world: MastodonWorld):
+    back = format_datetime(datetime.fromtimestamp(time.time() + 120, UTC), usegmt=True)
+    mastodon_world.fail_reading(problem(503, "maintenance", **{"Retry-After": back}))
+
+    with pytest.raises(TryLater) as later:
+        list(mastodon_world.connect().pages("5"))
+
+    assert 100 < later.value.seconds <= 120
+
+
+def test_the_reset_of_a_rate_limit_says_when_to_come_back(mastodon_world: MastodonWorld):
+    reset = datetime.fromtimestamp(time.time() + 200, UTC).isoformat()
+    mastodon_world.fail_reading(problem(429, "Too many requests", **{"X-RateLimit-Reset": reset}))
+
+    with pytest.raises(TryLater) as later:
+        list(mastodon_world.connect().pages("5"))
+
+    assert 150 < later.value.seconds < 205  # the library allows for a second that Date leaves out
+
+
+def test_a_server_that_takes_too_long_is_tried_later(mastodon_world: MastodonWorld, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(adapter, "REQUEST_TIMEOUT_S", 0.05)
+    original = mastodon_world.fake._answer
+    monkeypatch.setattr(mastodon_world.fake, "_answer", lambda request: time.sleep(0.2) or original(request))
+
+    with pytest.raises(TryLater, match="ReadTimeout"):
+        mastodon_world.connect().newest_bookmark()
+
+
+def test_a_post_whose_author_lets_nobody_answer_stops_nothing(mastodon_world: MastodonWorld):
+    mastodon_world.call("/compose")
+    mention = hear(mastodon_world)
+    mastodon_world.fail_posting(problem(403, "Forbidden"), after_the_deed=False)
+
+    with pytest.raises(Gone):
+        mastodon_world.connect().reply(mention, "Enjoy!", None)
+
+
+def test_a_token_without_the_scope_to_write_needs_the_operator(mastodon_world: MastodonWorld):
+    mastodon_world.call("/compose")
+    mention = hear(mastodon_world)
+    challenge = {"WWW-Authenticate": 'Bearer realm="Doorkeeper", error="insufficient_scope"'}
+    mastodon_world.fail_posting(problem(403, "Hors du périmètre", **challenge), after_the_deed=False)
+
+    with pytest.raises(NeedsOperator, match="write:statuses"):
+        mastodon_world.connect().reply(mention, "Enjoy!", None)
+
+
+def test_an_address_without_the_api_needs_the_operator(mastodon_world: MastodonWorld):
+    mastodon_world.fail_reading(problem(404, "Not found"))
+
+    with pytest.raises(NeedsOperator, match="MASTODON_BASE_URL"):
+        list(mastodon_world.connect().pages("5"))
+
+
+def test_words_that_the_server_does_not_take_are_rejected(mastodon_world: MastodonWorld):
+    mastodon_world.call("/compose")
+    mention = hear(mastodon_world)
+
+    with pytest.raises(Rejected, match="422"):
+        mastodon_world.connect().reply(mention, "e" * 600, None)
+
+
+def test_every_error_of_the_library_has_a_meaning():
+    classes = [each for _, each in inspect.getmembers(mastodon.errors, inspect.isclass)]
+    raised = {each for each in classes if issubclass(each, mastodon.errors.MastodonError)}
+
+    assert raised == set(adapter.MEANINGS)

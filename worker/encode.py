@@ -1,6 +1,7 @@
 """From a mix to files that networks take: MP3 with tags and cover, MP4 with the moving score."""
 
 import errno
+import io
 import math
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
@@ -97,8 +98,9 @@ def write_sound(mix: Mix, path: Path, longest_seconds: float = math.inf) -> floa
     segment = AudioSegment(whole.astype("<i4").tobytes(), sample_width=4, frame_rate=RATE, channels=2)
     if segment.duration_seconds > longest_seconds:
         segment = segment[: round(longest_seconds * 1000)].fade_out(round(VIDEO_FADE_SECONDS * 1000))
+    wave = segment.export(io.BytesIO(), format="wav").getvalue()  # in memory: it complains loudly about a full disk
     with disk_full_is_ours(path):
-        segment.export(path, format="wav").close()
+        path.write_bytes(wave)
     return float(segment.duration_seconds)
 
 

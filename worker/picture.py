@@ -64,7 +64,8 @@ def draw_moving_score(score: Score, request: ComposeRequest, genre: Genre, secon
     lit = _glow(_draw_strip(score, genre, width, 1.0), 3)
     dim = _draw_strip(score, genre, width, DIM)
     # The record rolls away as the song begins, so that the first picture shows it, and comes back as it ends.
-    for strip, size, middle in ((lit, LINE_X - 20, LINE_X // 2), (dim, ROLL_HEIGHT - 20, width - (WIDTH - LINE_X) // 2)):
+    places = ((lit, LINE_X - 20, LINE_X // 2), (dim, ROLL_HEIGHT - 20, width - (WIDTH - LINE_X) // 2))
+    for strip, size, middle in places:
         record = _draw_disc(score, genre, size)
         strip.paste(record, (middle - size // 2, (ROLL_HEIGHT - size) // 2), record)
     line = Image.new("RGB", (2, ROLL_HEIGHT), genre.look.ink)

@@ -1,0 +1,163 @@
+import stat
+
+import numpy as np
+import pytest
+from scores import make_score
+from sound_checks import meter, probe
+from stub_studio import make_request
+
+from model.genre import load_genres
+from worker.encode import (
+    DiskFull,
+    MissingFfmpeg,
+    encode_cover,
+    encode_mp3,
+    encode_mp4,
+    run_ffmpeg,
+    write_sound,
+)  # fmt: skip
+from worker.mix import Mix, mix_down
+from worker.perform import RATE
+from worker.picture import draw_cover, draw_moving_score
+from worker.render import RenderFailed, render
+
+METAL = load_genres()["heavy-metal"]
+REQUEST = make_request("console-1")
+SCORE = make_score(bars=4)
+TAGS = {"title": "L'été; [v] 50% \"off\" \\ 🤖", "artist": "LnH", "album": "Take 2", "genre": "Heavy metal"}
+
+
+@pytest.fixture(scope="module")
+def mix() -> Mix:
+    return mix_down(render(SCORE, METAL, seed=1), METAL)
+
+
+@pytest.fixture(scope="module")
+def mp3(mix, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("mp3")
+    encode_cover(draw_cover(SCORE, REQUEST, METAL), folder / "song.png")
+    encode_mp3(mix, folder / "song.png", TAGS, folder / "song.mp3")
+    return folder / "song.mp3"
+
+
+@pytest.fixture(scope="module")
+def mp4(mix, tmp_path_factory):
+    path = tmp_path_factory.mktemp("mp4") / "song.mp4"
+    encode_mp4(mix, draw_moving_score(SCORE, REQUEST, METAL, mix.seconds), TAGS, path)
+    return path
+
+
+def test_the_mp3_is_as_loud_as_asked_and_under_the_ceiling(mp3):
+    loudness, peak = meter(mp3)
+
+    assert loudness == pytest.approx(-14.0, abs=0.3)
+    assert peak <= -1.0
+
+
+def test_the_mp3_has_its_length_its_tags_and_its_cover(mp3, mix):
+    found = probe(mp3)
+
+    audio, cover = found["streams"]
+    assert (audio["codec_name"], audio["sample_rate"], audio["channels"]) == ("mp3", "44100", 2)
+    assert float(found["format"]["duration"]) == pytest.approx(mix.seconds, abs=0.06)
+    assert {name: found["format"]["tags"][name] for name in TAGS} == TAGS
+    assert (cover["width"], cover["height"], cover["disposition"]["attached_pic"]) == (1200, 1200, 1)
+
+
+def test_the_mp4_is_what_networks_take(mp4):
+    video, audio = probe(mp4)["streams"]
+
+    assert (video["codec_name"], video["profile"], video["pix_fmt"]) == ("h264", "High", "yuv420p")
+    assert (video["width"], video["height"], video["sample_aspect_ratio"]) == (1280, 720, "1:1")
+    assert (audio["codec_name"], audio["profile"], audio["channels"]) == ("aac", "LC", 2)
+    start = mp4.read_bytes()
+    assert start.index(b"moov") < start.index(b"mdat")
+
+
+def test_the_mp4_is_as_long_as_its_sound(mp4, mix):
+    found = probe(mp4)
+
+    lengths = [float(stream["duration"]) for stream in found["streams"]] + [float(found["format"]["duration"])]
+    assert lengths == pytest.approx([mix.seconds] * 3, abs=0.05)
+
+
+def test_the_mp4_is_as_loud_as_asked_and_under_the_ceiling(mp4):
+    loudness, peak = meter(mp4)
+
+    assert loudness == pytest.approx(-14.0, abs=0.3)
+    assert peak <= -1.0
+
+
+def test_the_picture_moves_with_the_song(mp4, tmp_path):
+    for number, second in enumerate((0, 3)):
+        run_ffmpeg(["-ss", str(second), "-i", mp4, "-frames:v", "1", "-pix_fmt", "gray", "-f", "rawvideo"],
+                   tmp_path / str(number))  # fmt: skip
+
+    first, later = (np.frombuffer((tmp_path / name).read_bytes(), np.uint8).reshape(720, 1280) for name in "01")
+
+    changed = np.abs(first.astype(int) - later) > 40
+    assert changed[172:612].sum() > 2000
+    assert changed[:160].sum() < 100
+    assert changed[712:, :100].all()
+
+
+def test_full_scale_noise_survives(tmp_path):
+    noise = Mix(sound=np.random.default_rng(1).choice(np.array([-1, 1], np.float32), (RATE, 2)))
+
+    assert write_sound(noise, tmp_path / "noise.wav") == pytest.approx(1.0)
+
+
+def test_a_sound_that_is_too_long_is_faded_out_in_time(tmp_path):
+    tone = Mix(sound=np.full((6 * RATE, 2), 0.5, np.float32))
+
+    seconds = write_sound(tone, tmp_path / "tone.wav", longest_seconds=4.0)
+
+    assert seconds == pytest.approx(4.0, abs=0.01)
+    written = np.frombuffer((tmp_path / "tone.wav").read_bytes()[44:], "<i4") / 2**31
+    assert written[: RATE // 2].min() == pytest.approx(0.5, abs=1e-3)
+    assert abs(written[-10:]).max() < 0.01
+
+
+def test_without_ffmpeg_the_package_to_install_is_named(monkeypatch, tmp_path):
+    monkeypatch.setenv("PATH", str(tmp_path))
+
+    with pytest.raises(MissingFfmpeg, match="apt install ffmpeg"):
+        run_ffmpeg(["-version"], tmp_path / "song.mp3")
+
+
+def test_a_full_disk_is_named(tmp_path):
+    (tmp_path / "song.wav").symlink_to("/dev/full")
+
+    with pytest.raises(DiskFull, match=r"song\.wav: no space left"):
+        write_sound(Mix(sound=np.zeros((RATE, 2), np.float32)), tmp_path / "song.wav")
+
+
+@pytest.mark.parametrize("form", ["mp3", "wav"])
+def test_a_disk_that_fills_up_under_ffmpeg_is_named(tmp_path, form):
+    (tmp_path / f"song.{form}").symlink_to("/dev/full")
+    tone = ["-f", "lavfi", "-i", "sine=duration=5"]
+
+    with pytest.raises(DiskFull, match="no space left"):
+        run_ffmpeg([*tone, "-f", form], tmp_path / f"song.{form}")
+
+
+def fake_ffmpeg(folder, script):
+    program = folder / "ffmpeg"
+    program.write_text(f"#!/bin/sh\n{script}\n")
+    program.chmod(program.stat().st_mode | stat.S_IXUSR)
+
+
+def test_an_ffmpeg_that_hangs_is_given_up(monkeypatch, tmp_path):
+    fake_ffmpeg(tmp_path, "exec /bin/sleep 30")
+    monkeypatch.setenv("PATH", str(tmp_path))
+
+    with pytest.raises(RenderFailed, match=r"song\.mp3: ffmpeg was not done after 0\.2 s"):
+        run_ffmpeg([], tmp_path / "song.mp3", seconds_allowed=0.2)
+
+
+def test_an_ffmpeg_that_is_killed_is_reported(monkeypatch, tmp_path):
+    fake_ffmpeg(tmp_path, "kill -9 $$")
+    monkeypatch.setenv("PATH", str(tmp_path))
+
+    with pytest.raises(RenderFailed, match=r"song\.mp3: ffmpeg ended with -9"):
+        run_ffmpeg([], tmp_path / "song.mp3")

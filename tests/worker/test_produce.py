@@ -1,0 +1,98 @@
+import errno
+from dataclasses import dataclass, replace
+
+import pytest
+from scores import empty_score, make_score
+from sound_checks import probe
+from stub_studio import make_request
+
+from model.genre import load_genres
+from model.score import Score
+from worker import produce as studio
+from worker.encode import DiskFull
+from worker.produce import produce
+from worker.render import MissingSoundfont, RenderFailed
+from worker.track import MIDI, MP3, MP4, PNG
+
+METAL = load_genres()["heavy-metal"]
+
+
+@dataclass
+class StubBand:
+    score: Score
+
+    def compose(self, request):
+        return self.score
+
+
+def names(folder):
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_a_request_becomes_four_files_and_a_track_that_describes_them(tmp_path):
+    request = make_request("console-7", title="Dancing 'robots'; [v] 🤖")
+
+    track = produce(request, METAL, StubBand(make_score(bars=2)), tmp_path)
+
+    assert names(tmp_path) == ["console-7.mid", "console-7.mp3", "console-7.mp4", "console-7.png"]
+    assert set(track.media_types) == {MP3, MP4, MIDI, PNG}
+    assert {track.file_name(media_type) for media_type in track.media_types} == set(names(tmp_path))
+    assert track.musical_key == "E minor"
+    assert track.players == ("drums", "rhythm guitar", "bass", "lead guitar")
+    assert set(track.stage_seconds) == {"compose", "render", "mix", "picture", "encode"}
+    for name in ("console-7.mp3", "console-7.mp4"):
+        found = probe(tmp_path / name)["format"]
+        assert float(found["duration"]) == pytest.approx(track.seconds, abs=0.06)
+        assert found["tags"]["title"] == request.title
+
+
+def test_the_same_request_gives_the_same_sound(tmp_path):
+    request = make_request("console-7")
+
+    for take in ("first", "second"):
+        produce(request, METAL, StubBand(make_score(bars=1, roles=["bass"])), tmp_path / take)
+
+    first, second = ((tmp_path / take / "console-7.mp3").read_bytes() for take in ("first", "second"))
+    assert first == second
+
+
+def test_a_song_without_a_note_is_silent_but_whole(tmp_path):
+    track = produce(make_request("console-8"), METAL, StubBand(empty_score()), tmp_path)
+
+    assert len(names(tmp_path)) == 4
+    assert track.players == ()
+    assert track.musical_key == "no key"
+
+
+@pytest.mark.parametrize("trouble", [RenderFailed("ffmpeg was killed"), DiskFull("no space"), KeyboardInterrupt()])
+def test_whatever_goes_wrong_at_the_end_nothing_is_left_behind(tmp_path, monkeypatch, trouble):
+    def fail(*_):
+        raise trouble
+
+    monkeypatch.setattr(studio, "encode_mp4", fail)
+
+    with pytest.raises(type(trouble)):
+        produce(make_request("console-9"), METAL, StubBand(make_score(bars=1, roles=["bass"])), tmp_path)
+
+    assert names(tmp_path) == []
+
+
+def test_a_full_disk_while_the_midi_file_is_written_is_named(tmp_path, monkeypatch):
+    def fail(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(studio, "write_midi", fail)
+
+    with pytest.raises(DiskFull, match=f"{tmp_path}: no space left"):
+        produce(make_request("console-9"), METAL, StubBand(make_score(bars=1, roles=["bass"])), tmp_path)
+
+    assert names(tmp_path) == []
+
+
+def test_a_missing_soundfont_leaves_nothing_behind(tmp_path):
+    genre = replace(METAL, sound=replace(METAL.sound, soundfont="nobody.sf2"))
+
+    with pytest.raises(MissingSoundfont):
+        produce(make_request("console-9"), genre, StubBand(make_score(bars=1)), tmp_path)
+
+    assert names(tmp_path) == []

@@ -32,14 +32,10 @@ class ConsolePlatform:
         self, lines: Iterable[str], out: TextIO, folder: Path, author: str = "someone", band: str = "lnh_ai"
     ) -> None:
         self._arrived: queue.SimpleQueue[str] = queue.SimpleQueue()
-        self._out, self._folder, self._author, self._band = out, folder, author, band
+        self._lines, self._out, self._folder, self._author, self._band = lines, out, folder, author, band
         self._posts: list[Mention] = []
         self._first: int | None = None
         self._answers: dict[str, str] = {}
-        if hasattr(lines, "read"):  # a stream may keep us waiting: let it wait beside us
-            threading.Thread(target=self._hear_all, args=(lines,), daemon=True).start()
-        else:
-            self._hear_all(lines)
 
     def hear(self, line: str) -> None:
         """Someone types one more post."""
@@ -82,13 +78,20 @@ class ConsolePlatform:
             self._answers[mention.key] = f"answer-{mention.id}"
         return self._answers[mention.key]
 
-    def _hear_all(self, lines: Iterable[str]) -> None:
-        for line in lines:
+    def _begin(self) -> None:
+        if hasattr(self._lines, "read"):  # a stream may keep us waiting: let it wait beside us
+            threading.Thread(target=self._hear_all, daemon=True).start()
+        else:
+            self._hear_all()
+
+    def _hear_all(self) -> None:
+        for line in self._lines:
             self.hear(line)
 
     def _read(self, bookmark: int) -> None:
         if self._first is None:
             self._first = bookmark
+            self._begin()
         while not self._arrived.empty():
             line = self._arrived.get().strip()
             if line:

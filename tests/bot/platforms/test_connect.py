@@ -1,0 +1,58 @@
+"""The table of platforms: each is switched on by its variables."""
+
+import importlib
+
+import pytest
+
+from bot.platforms import PLATFORMS, connect
+from model.errors import NeedsOperator
+
+MASTODON = {"MASTODON_BASE_URL": "https://home.example", "MASTODON_ACCESS_TOKEN": "secret-token"}
+X = {"X_API_KEY": "a", "X_API_SECRET": "b", "X_ACCESS_TOKEN": "1-c", "X_ACCESS_SECRET": "d"}
+
+
+def test_nothing_set_switches_nothing_on():
+    assert connect({"PATH": "/usr/bin", "LNH_CONSOLE": "0", "MASTODON_ACCESS_TOKEN": " "}) == []
+
+
+def test_each_platform_is_switched_on_by_its_variables():
+    platforms = connect({**MASTODON, **X, "LNH_CONSOLE": "1"})
+
+    assert [platform.name for platform in platforms] == list(PLATFORMS)
+
+
+@pytest.mark.parametrize("missing", [*MASTODON, *X])
+def test_a_missing_variable_is_named(missing: str):
+    half = {name: value for name, value in {**MASTODON, **X}.items() if name != missing}
+
+    with pytest.raises(NeedsOperator, match=f"but {missing} is not"):
+        connect(half)
+
+
+@pytest.mark.parametrize("value", ["secret token", "secret\ntoken", "sécret-token", "secret-token\x00"])
+def test_a_token_that_cannot_be_one_is_refused_unseen(value: str):
+    with pytest.raises(NeedsOperator, match="MASTODON_ACCESS_TOKEN") as refusal:
+        connect({**MASTODON, "MASTODON_ACCESS_TOKEN": value})
+
+    assert "token" not in str(refusal.value).replace("MASTODON_ACCESS_TOKEN", "")
+
+
+@pytest.mark.parametrize(
+    "address", ["ftp://home.example", "https://", "https://home.example/@lnh", "https://a@b.example"]
+)
+def test_an_address_that_is_none_is_refused(address: str):
+    with pytest.raises(NeedsOperator, match=r"https://mastodon\.example"):
+        connect({**MASTODON, "MASTODON_BASE_URL": address})
+
+
+def test_space_around_a_value_is_forgiven():
+    (platform,) = connect({"MASTODON_BASE_URL": " home.example/ ", "MASTODON_ACCESS_TOKEN": "secret-token\n"})
+
+    assert platform.name == "mastodon"
+
+
+@pytest.mark.parametrize("name", PLATFORMS)
+def test_every_platform_of_the_table_has_an_adapter_of_its_name(name: str):
+    module = importlib.import_module(f"bot.platforms.{name}")
+
+    assert module.connect.__code__.co_argcount >= len(PLATFORMS[name])

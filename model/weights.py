@@ -37,6 +37,7 @@ def save_weights(path: Path, network: Composer, provenance: dict[str, Any]) -> N
     }
     partial = path.with_suffix(".partial")
     save_file(tensors, partial, metadata)
+    partial.chmod(0o644)  # safetensors lets only its owner read, and the worker may be another user
     partial.replace(path)
 
 

@@ -12,7 +12,7 @@ from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
-from bot.__main__ import lnh
+from bot.__main__ import COMMANDS, lnh
 from model.genre import load_genre
 
 HOUSE = Path(__file__).resolve().parent.parent
@@ -29,6 +29,14 @@ def test_the_readme_has_the_commands_that_lnh_has():
     shown = CliRunner().invoke(lnh, ["--help"]).output.partition("Commands:")[2]
 
     assert told == re.findall(r"^  (\w+)", shown, re.MULTILINE)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_says_what_it_does(command: str):
+    said = CliRunner().invoke(lnh, [command, "--help"])
+
+    assert said.exit_code == 0, said.output
+    assert f"Usage: lnh {command}" in said.output
 
 
 @pytest.mark.parametrize("paper", PAPERS, ids=lambda path: path.name)

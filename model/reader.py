@@ -205,7 +205,7 @@ class Reader:
     def _now(self, role: int) -> Grid:
         """What a part that has had its turn plays in this bar."""
         bars = self.played[role]
-        return grid(bars[self.bar], role == DRUMS) if len(bars) > self.bar else _SILENCE
+        return grid(bars[self.bar], role == DRUMS) if len(bars) > self.bar and bars[self.bar] else _SILENCE
 
     def allowed(self) -> NDArray[np.bool_]:
         """Which tokens may come next, by token."""

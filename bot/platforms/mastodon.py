@@ -334,7 +334,7 @@ def _status(error: errors.MastodonError) -> int | None:
 
 
 def _words(error: errors.MastodonError) -> str:
-    return str(error.args[3])[:200] if len(error.args) > 3 else ""
+    return " ".join(str(error.args[3]).split())[:200] if len(error.args) > 3 else ""
 
 
 def _is_call(row: Any) -> bool:

@@ -203,4 +203,5 @@ def _problem(response: requests.Response) -> dict[str, Any]:
 
 
 def _words(error: Any) -> str:
-    return " ".join(str(one) for one in error.api_messages)[:200] or str(error.response.reason)
+    said = " ".join(str(one) for one in error.api_messages)
+    return " ".join(said.split())[:200] or str(error.response.reason)

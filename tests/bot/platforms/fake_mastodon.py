@@ -34,6 +34,7 @@ class FakeMastodon:
         self.polls_until_ready = 0
         self.instance: dict[str, dict[str, Any]] = {"v2": {"configuration": {"statuses": {"max_characters": 500}}}}
         self.remembers_keys = True
+        self.marked_as_bot = True
         self._by_key: dict[str, dict[str, Any]] = {}
         self._last = 0
 
@@ -60,7 +61,7 @@ class FakeMastodon:
     def _answer(self, request: Request) -> Response:  # noqa: PLR0911 - a route a line
         match [request.method, *request.path.strip("/").split("/")]:
             case ["GET", "api", "v1", "accounts", "verify_credentials"]:
-                return reply(make_account(OWN, "lnh_ai", bot=True))
+                return reply(make_account(OWN, "lnh_ai", bot=self.marked_as_bot))
             case ["GET", "api", ("v1" | "v2") as version, "instance"] if version in self.instance:
                 return reply(self.instance[version])
             case ["GET", "api", "v1", "notifications"]:

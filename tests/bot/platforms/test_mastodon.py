@@ -5,6 +5,7 @@ import time
 from datetime import UTC, datetime
 from email.utils import format_datetime
 from pathlib import Path
+from threading import Thread
 
 import mastodon.errors
 import pytest
@@ -287,3 +288,29 @@ def test_every_error_of_the_library_has_a_meaning():
     raised = {each for each in classes if issubclass(each, mastodon.errors.MastodonError)}
 
     assert raised == set(adapter.MEANINGS)
+
+
+@pytest.mark.parametrize("is_marked", [True, False])
+def test_an_account_that_is_not_marked_as_automated_is_warned_about(
+    mastodon_world: MastodonWorld, caplog: pytest.LogCaptureFixture, is_marked: bool
+):
+    mastodon_world.fake.marked_as_bot = is_marked
+    mastodon_world.call("/compose")
+
+    hear(mastodon_world)
+
+    assert ("not marked as automated" in caplog.text) is not is_marked
+
+
+def test_what_one_thread_hears_does_not_make_another_wait(mastodon_world: MastodonWorld):
+    platform = mastodon_world.connect()
+    mastodon_world.fail_reading(problem(503, "maintenance", **{"Retry-After": "3000"}))
+    listening = Thread(target=lambda: pytest.raises(TryLater, platform.newest_bookmark))
+    listening.start()
+    listening.join()
+    mastodon_world.fail_reading(problem(503, "maintenance"))
+
+    with pytest.raises(TryLater) as later:
+        platform.newest_bookmark()
+
+    assert later.value.seconds == 60

@@ -6,11 +6,13 @@ import sys
 
 import click
 
+from bot.parse import Compose, NotUnderstood, parse
+from bot.settings import Settings, read_environment
 from model.errors import NeedsOperator
 
 COMMANDS = {
     "play": ("bot.commands", "One post through the whole loop on this machine."),
-    "compose": ("model.commands", "Music straight from the model, no queue."),
+    "compose": ("worker.commands", "Music straight from the model, no queue."),
     "parse": ("bot.commands", "Read posts as JSON lines, write what was understood."),
     "bot": ("bot.commands", "Service: listen for mentions and post replies."),
     "work": ("worker.commands", "Service: compose and produce what is queued."),
@@ -47,10 +49,30 @@ class Commands(click.Group):
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="lnh", message="lnh %(version)s")
 @click.option("-v", "--verbose", is_flag=True, help="Log what happens, in detail.")
-def lnh(verbose: bool) -> None:
+@click.pass_context
+def lnh(context: click.Context, verbose: bool) -> None:
     """LnH: a band that anyone can call from a social network."""
+    context.obj = read_line  # for the studio's commands, which do not know how people write
     level = logging.DEBUG if verbose else logging.INFO
     logging.basicConfig(level=level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+
+
+def read_line(line: str) -> Compose:
+    """What a line on the command line asks for: a post, or only its flags.
+
+    Raises:
+        NeedsOperator: It cannot be understood.
+    """
+    settings = Settings.from_environment(read_environment())
+    try:
+        understood = parse(line, settings.genres, settings.default_genre) or parse(
+            f"/compose {line}", settings.genres, settings.default_genre
+        )
+    except NotUnderstood as refusal:
+        raise NeedsOperator(str(refusal)) from refusal
+    if not isinstance(understood, Compose):
+        raise NeedsOperator(f"{line!r}: nothing to compose in it; write it as in a post: 'Title /compose /t 160'")
+    return understood
 
 
 def main() -> None:

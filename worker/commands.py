@@ -1,8 +1,15 @@
-"""`lnh work`: the studio as a service."""
+"""The studio's commands: `lnh work`, the service, and `lnh compose`, music without a queue."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Protocol
 
 import click
+from rich.console import Console
+from rich.progress import Progress
 
 from model.genre import load_genres
+from model.request import SEEDS, ComposeRequest
 from worker.queue import COMPOSE, COMPOSE_JOB, Queues, connect
 from worker.service import Service
 from worker.settings import StudioSettings, read_environment
@@ -13,12 +20,80 @@ from worker.store import Store
 @click.option("--queue", default=COMPOSE, show_default=True, help="Take jobs from this queue.")
 def work_command(queue: str) -> None:
     """Compose and produce what is queued, until SIGTERM or Ctrl-C; a second one puts the song in hand back."""
+    settings = StudioSettings.from_environment(read_environment())
+    redis, genres = connect(settings.redis_url), load_genres()
     from model.band import Band  # noqa: PLC0415  torch takes seconds, `--help` should not
-
+    from worker.check import find_programs, find_soundfonts  # noqa: PLC0415
     from worker.jobs import Studio  # noqa: PLC0415
     from worker.produce import produce  # noqa: PLC0415
 
-    settings = StudioSettings.from_environment(read_environment())
-    redis = connect(settings.redis_url)
-    studio = Studio(load_genres(), Band.load, produce, Store(settings.store_url), Queues(redis))
+    find_programs()
+    find_soundfonts(genres)
+    studio = Studio(genres, Band.load, produce, Store(settings.store_url), Queues(redis))
     Service(queue, redis, {COMPOSE_JOB: studio.compose}).run()
+
+
+class Wish(Protocol):
+    """What a line asks for, as the bot reads it."""
+
+    title: str
+    genre: str
+    tempo_bpm: float
+    randomness: float
+    remarks: tuple[str, ...]
+
+
+@click.command("compose")
+@click.argument("line", metavar="LINE", default="")
+@click.option("--seed", default=1, show_default=True, type=click.IntRange(0, SEEDS - 1), help="Of the first song.")
+@click.option("--count", default=1, show_default=True, type=click.IntRange(1), help="Songs; seeds count upwards.")
+@click.option("--bars", type=click.IntRange(1, 1000), help="Length [45 to 60 seconds].")
+@click.option("--seconds", type=click.FloatRange(1, 600), help="Length, to the nearest bar.")
+@click.option("--midi-only", is_flag=True, help="Only the score, which takes a fraction of the time.")
+@click.option("--out", "folder", metavar="DIR", default="out", show_default=True, type=click.Path(path_type=Path))
+@click.pass_obj
+def compose_command(
+    read_line: Callable[[str], Wish], /, *, line: str, seed: int, count: int, bars: int | None,
+    seconds: float | None, midi_only: bool, folder: Path,
+) -> None:  # fmt: skip
+    """Music straight from the model. LINE is what one would post, with or without a title and the word /compose.
+
+    Each song is named GENRE-SEED: .mp3 .mp4 .mid .png, or .mid alone.
+
+    \b
+    Examples:
+      lnh compose "/g heavy-metal /t 160 /r 0.2" --seed 7
+      lnh compose "Dancing robots /t 180" --count 20 --midi-only --bars 48 --out songs
+    """
+    wish = read_line(line)
+    for remark in wish.remarks:
+        click.echo(remark, err=True)
+    songs = [
+        ComposeRequest(
+            key=f"{wish.genre}-{number % SEEDS}", title=wish.title or f"{wish.genre} {number % SEEDS}", take=1,
+            genre=wish.genre, tempo_bpm=wish.tempo_bpm, randomness=wish.randomness, seed=number % SEEDS,
+            seconds=seconds, bars=bars,
+        )
+        for number in range(seed, seed + count)
+    ]  # fmt: skip
+    _compose(songs, folder, midi_only)
+
+
+def _compose(songs: list[ComposeRequest], folder: Path, midi_only: bool) -> None:
+    from model.band import Band  # noqa: PLC0415  torch takes seconds, `--help` should not
+    from model.midi import write_midi  # noqa: PLC0415
+    from worker.produce import produce  # noqa: PLC0415
+
+    genre = load_genres()[songs[0].genre]
+    errors = Console(stderr=True)
+    with Progress(console=errors, transient=True, disable=not errors.is_terminal) as progress:
+        task = progress.add_task(f"{genre.title}", total=len(songs))
+        band = Band.load(genre)
+        for song in songs:
+            if midi_only:
+                folder.mkdir(parents=True, exist_ok=True)
+                write_midi(band.compose(song), genre, folder / f"{song.key}.mid", song.title)
+            else:
+                produce(song, genre, band, folder)
+            progress.advance(task)
+            click.echo(folder / f"{song.key}{'.mid' if midi_only else '.mp3'}")

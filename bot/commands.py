@@ -1,15 +1,74 @@
 """The bot's commands."""
 
+import io
 import json
+import logging
 import sys
 from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
 
 import click
 
+from bot import platforms
+from bot.check import installation
+from bot.ledger import Ledger
 from bot.parse import Compose, Help, NotUnderstood, parse
+from bot.play import play
+from bot.service import Bot
 from bot.settings import Settings, read_environment
+from bot.status import show_status
 from model.errors import NeedsOperator
 from model.genre import Genre
+from worker.queue import Queues, connect
+from worker.store import Store
+
+
+@click.command(name="play")
+@click.argument("post")
+@click.option("--out", "folder", type=click.Path(path_type=Path), default="out", show_default=True, help="Folder.")
+def play_command(post: str, folder: Path) -> None:
+    """Play one post through the whole loop on this machine: a private Redis, a worker, the console.
+
+    Prints the reply, and leaves .mp3, .mp4, .mid and .png in a folder. The same post gives the same score again.
+
+    \b
+    Example:
+      lnh play "@lnh_ai Dancing robots /compose /g heavy-metal /t 160 /r 0.2" --out out/demo
+    """
+    if logging.getLogger().level == logging.INFO:
+        logging.getLogger().setLevel(logging.WARNING)  # the reply is what was asked for
+    environment = read_environment()
+    reply = io.StringIO()
+    played = play(post, folder, reply, Settings.from_environment(environment), environment)
+    click.echo(reply.getvalue(), nl=False)
+    if played.state == "failed":
+        raise NeedsOperator(f"the song failed: {played.reason}")
+
+
+@click.command(name="bot")
+def bot_command() -> None:
+    """Listen for mentions and post replies, until SIGTERM or Ctrl-C; the delivery in hand is finished."""
+    environment = read_environment()
+    settings = Settings.from_environment(environment)
+    switched_on = platforms.connect(environment)
+    if not switched_on:
+        raise NeedsOperator(".env: no platform is switched on; set the variables of one, see .env.example")
+    queues = Queues(connect(settings.studio.redis_url))
+    Bot(switched_on, Ledger(settings.ledger), queues, Store(settings.studio.store_url), settings).run()
+
+
+@click.command(name="check")
+def check_command() -> None:
+    """Say whether this installation is sound; exit status 1 if it is not."""
+    if not installation(read_environment()):
+        raise NeedsOperator("this installation is not sound; see the lines marked ✗")
+
+
+@click.command(name="status")
+def status_command() -> None:
+    """Show queues, workers, ledger and last poll; exit status 1 if something does not run as it should."""
+    if troubles := show_status(Settings.from_environment(read_environment())):
+        raise NeedsOperator("; ".join(troubles))
 
 
 @click.command(name="parse")

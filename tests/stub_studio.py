@@ -1,10 +1,11 @@
-"""A studio whose band is a stub: `python stub_studio.py STORE SECONDS` works on REDIS_URL like `lnh work`."""
+"""A studio whose band is a stub: `python stub_studio.py SECONDS [--queue NAME]` works like `lnh work`."""
 
 import os
 import sys
 import time
 from pathlib import Path
 
+from model.errors import NeedsOperator
 from model.genre import Genre, load_genres
 from model.request import ComposeRequest, seed_of
 from worker.jobs import Studio
@@ -24,11 +25,13 @@ def make_request(key: str, title: str = "Dancing robots") -> ComposeRequest:
 def stub_produce(request: ComposeRequest, genre: Genre, band: float, folder: Path) -> Track:
     """Four tiny files that say which process made them; the band is the number of seconds that it takes.
 
-    A title can ask for trouble: "break" fails.
+    A title can ask for trouble: "break" fails, "flood" fills the disk.
     """
     time.sleep(band)
     if request.title == "break":
         raise ValueError("a string snapped")
+    if request.title == "flood":
+        raise NeedsOperator("tracks: the disk is full; make room")
     for suffix in SUFFIXES.values():
         (folder / (request.key + suffix)).write_text(f"{request.seed} by {os.getpid()}")
     return Track(
@@ -37,12 +40,15 @@ def stub_produce(request: ComposeRequest, genre: Genre, band: float, folder: Pat
     )  # fmt: skip
 
 
-def stub_service(redis_url: str, store_url: str, seconds: float) -> Service:
+def stub_service(redis_url: str, store_url: str, seconds: float, queue: str = "compose") -> Service:
     """The service around a stub."""
     redis = connect(redis_url)
     studio = Studio(load_genres(), lambda _: seconds, stub_produce, Store(store_url), Queues(redis))
-    return Service("compose", redis, {COMPOSE_JOB: studio.compose})
+    return Service(queue, redis, {COMPOSE_JOB: studio.compose})
 
 
 if __name__ == "__main__":
-    stub_service(os.environ["REDIS_URL"], sys.argv[1], float(sys.argv[2])).run()
+    try:
+        stub_service(os.environ["REDIS_URL"], os.environ["LNH_STORE"], float(sys.argv[1]), *sys.argv[3:]).run()
+    except NeedsOperator as error:
+        sys.exit(f"lnh: {error}")

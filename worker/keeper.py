@@ -3,7 +3,7 @@
     python keeper.py FOLDER PROGRAM ARGUMENT…
 
 Needs no package. Standard input is a pipe whose other end the parent holds: when the parent closes it, or dies in
-whatever way, the program is terminated. Should the keeper itself be killed, the kernel takes the program with it.
+whatever way, the program is killed. Should the keeper itself be killed, the kernel takes the program with it.
 """
 
 import ctypes
@@ -15,8 +15,6 @@ import subprocess
 import sys
 
 PR_SET_PDEATHSIG = 1
-SECONDS_TO_END = 5
-
 
 def _die_with_parent() -> None:
     if sys.platform == "linux":
@@ -32,12 +30,8 @@ def keep(folder: str, command: list[str]) -> int:
             if readable and not os.read(0, 1024):
                 break
     finally:
-        child.terminate()
-        try:
-            child.wait(SECONDS_TO_END)
-        except subprocess.TimeoutExpired:
-            child.kill()
-            child.wait()
+        child.kill()  # whatever it has not handed over is in the folder, or of no use
+        child.wait()
         shutil.rmtree(folder, ignore_errors=True)
     return child.returncode
 

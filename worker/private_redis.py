@@ -18,6 +18,7 @@ from worker import keeper
 from worker.queue import connect
 
 SECONDS_TO_START = 10
+SECONDS_TO_END = 5
 LONGEST_SOCKET_PATH = 100  # the kernel takes 107
 
 
@@ -65,7 +66,7 @@ def kept(
         if process.stdin:
             process.stdin.close()
         try:
-            process.wait(2 * keeper.SECONDS_TO_END)
+            process.wait(SECONDS_TO_END)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()

@@ -90,6 +90,9 @@ class Service(SimpleWorker):
             raise GiveBack
         self.stop()
 
+    def subscribe(self) -> None:
+        """Do not: nobody sends commands, and taking leave of the channel takes a second."""
+
     def dequeue_job_and_maintain_ttl(
         self, timeout: int | None, max_idle_time: int | None = None
     ) -> tuple[Job, Queue] | None:

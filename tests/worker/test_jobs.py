@@ -1,37 +1,17 @@
-import os
 import signal
-import subprocess
-import sys
 import time
-from contextlib import contextmanager
-from pathlib import Path
+from dataclasses import replace
 
 import pytest
+from processes import started, wait_until
 from stub_studio import make_request, stub_service
 
 from worker.queue import open_queue
 
-STUB = Path(__file__).parent.parent / "stub_studio.py"
 
-
-@contextmanager
 def at_work(redis_url, store, seconds):
     """`lnh work` with a stub band, as a process of its own."""
-    process = subprocess.Popen(
-        [sys.executable, str(STUB), str(store), str(seconds)], env={**os.environ, "REDIS_URL": redis_url}
-    )
-    try:
-        yield process
-    finally:
-        process.kill()
-        process.wait()
-
-
-def wait_until(condition, seconds=60):
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen"
-        time.sleep(0.05)
+    return started("stub_studio.py", seconds, REDIS_URL=redis_url, LNH_STORE=store)
 
 
 def delivered(queues):
@@ -49,8 +29,6 @@ def test_a_request_becomes_a_track_in_the_store_and_a_deliver_job(queues, redis_
 
 
 def test_a_track_goes_to_the_deliver_queue_of_whoever_asked(queues, redis_url, tmp_path):
-    from dataclasses import replace
-
     replace(queues, deliver="deliver-here").ask(make_request("console-1"))
 
     stub_service(redis_url, str(tmp_path), 0).run(until_empty=True)
@@ -95,6 +73,18 @@ def test_a_worker_told_to_stop_finishes_the_song_in_hand(queues, redis_url, tmp_
         assert worker.wait(20) == 0
     assert delivered(queues) == ["deliver-console-1"]
     assert open_queue("compose", queues.redis).job_ids == ["console-2"]
+
+
+def test_a_full_disk_stops_the_worker_with_one_line_and_keeps_the_song(queues, redis_url, tmp_path):
+    queues.ask(make_request("console-1", title="flood"))
+
+    with at_work(redis_url, tmp_path, 0) as worker:
+        _, errors = worker.communicate(timeout=30)
+
+    assert worker.returncode == 1
+    assert errors.splitlines()[-1] == "lnh: tracks: the disk is full; make room"
+    assert "Traceback" not in errors
+    assert queues.states(["console-1"]) == ["under way"]
 
 
 def test_a_worker_told_twice_puts_the_song_back(queues, redis_url, tmp_path):

@@ -1,0 +1,239 @@
+import io
+import os
+import signal
+import subprocess
+import sys
+import time
+from contextlib import ExitStack
+
+import pytest
+from fake_network import FakeNetwork
+from processes import TESTS, running, started, wait_until
+
+from bot.ledger import Ledger
+from bot.play import PlayedPost
+from worker.queue import open_queue
+
+ASK = "@lnh_ai Dancing robots {} /compose /g heavy-metal /t 160 /r 0.2"
+FILES = [".mid", ".mp3", ".mp4", ".png"]
+
+
+@pytest.fixture
+def network(tmp_path):
+    folder = tmp_path / "network"
+    folder.mkdir()
+    return FakeNetwork(folder)
+
+
+@pytest.fixture
+def house(redis, redis_url, tmp_path, network):
+    """Starts services on one Redis, one store and one ledger."""
+    with ExitStack() as services:
+
+        class House:
+            ledger = Ledger(tmp_path / "data" / "ledger.sqlite")
+
+            def start(self, script, *arguments):
+                variables = {"REDIS_URL": redis_url, "LNH_DATA": tmp_path / "data", "LNH_STORE": tmp_path / "tracks"}
+                return services.enter_context(started(script, *arguments, **variables))
+
+            def start_bot(self):
+                return self.start("stub_bot.py", network.folder)
+
+            def await_bookmark(self):
+                wait_until(lambda: self.ledger.bookmark("mastodon") is not None)
+
+        yield House()
+
+
+def lnh(*arguments, **variables):
+    """An `lnh` command as people run it, without what this machine has set."""
+    own = {name: value for name, value in os.environ.items() if name not in ("REDIS_URL", "LNH_STORE", "LNH_DATA")}
+    command = [sys.executable, "-m", "bot", *arguments]
+    environment = {**own, "PYTHONPATH": str(TESTS.parent), **variables}
+    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=False)
+
+
+def play(post, out, seconds=0.1, **variables):
+    for folder in variables.values():
+        folder.mkdir()
+    return started("stub_play.py", post, out, seconds, **variables)
+
+
+def test_a_listener_killed_in_the_middle_of_ten_mentions_answers_each_once(house, network):
+    house.start("stub_studio.py", 0.1)
+    first = house.start_bot()
+    house.await_bookmark()
+    keys = [network.post(ASK.format(number)) for number in range(10)]
+    wait_until(lambda: len(network.replies) >= 3)
+
+    first.kill()
+    house.start_bot()
+
+    wait_until(lambda: len(network.replies) == 10 and not house.ledger.unfinished("mastodon"), seconds=90)
+    assert sorted(reply["key"] for reply in network.replies) == sorted(keys)
+    assert {post.state for post in house.ledger.posts()} == {"posted"}
+
+
+def test_a_redis_wiped_while_songs_are_played_changes_nothing(house, network, redis):
+    house.start("stub_studio.py", 0.2)
+    house.start_bot()
+    house.await_bookmark()
+    keys = [network.post(ASK.format(number)) for number in range(5)]
+    wait_until(lambda: len(network.replies) >= 1)
+
+    redis.flushall()
+
+    wait_until(lambda: len(network.replies) == 5 and not house.ledger.unfinished("mastodon"))
+    assert sorted(reply["key"] for reply in network.replies) == sorted(keys)
+    assert len(network.uploads) == 5
+
+
+def test_a_song_that_fails_becomes_an_apology_and_the_next_is_played(house, network, tmp_path):
+    house.start("stub_studio.py", 0)
+    house.start_bot()
+    house.await_bookmark()
+    broken = network.post("@lnh_ai break /compose")
+    fine = network.post(ASK.format(""))
+
+    wait_until(lambda: len(network.replies) == 2)
+
+    answers = {reply["key"]: reply["text"] for reply in network.replies}
+    assert answers[broken].startswith("Sorry!")
+    assert answers[fine].startswith("Enjoy!")
+    wait_until(lambda: not house.ledger.unfinished("mastodon"))
+    assert (house.ledger.find(broken).state, house.ledger.find(broken).reason) == (
+        "failed", "ValueError: a string snapped",
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_bot_told_to_stop_ends_cleanly(house, network, number):
+    bot = house.start_bot()
+    house.await_bookmark()
+    network.post("@lnh_ai /help")
+    wait_until(lambda: network.replies)
+
+    bot.send_signal(number)
+    _, errors = bot.communicate(timeout=30)
+
+    assert bot.returncode == 0
+    assert errors == ""
+
+
+def test_a_refused_token_ends_the_bot_with_one_line(house, network):
+    (network.folder / "token-refused").touch()
+    bot = house.start_bot()
+
+    _, errors = bot.communicate(timeout=30)
+
+    assert bot.returncode == 1
+    assert errors == "lnh: mastodon: the token is refused; make a new one\n"
+
+
+def test_a_post_is_played_through_the_whole_loop(tmp_path):
+    with play(ASK.format(""), tmp_path / "out") as process:
+        said, errors = process.communicate(timeout=60)
+
+    assert said.startswith("→ @someone Enjoy! #LnHAI Dancing robots – take 1\nheavy-metal · 160 bpm · r 0.2 · seed ")
+    assert [path.suffix for path in sorted((tmp_path / "out").iterdir())] == FILES
+    assert (process.returncode, errors) == (0, "")
+
+
+def test_the_same_post_has_the_same_key_and_seed_again(tmp_path):
+    for out in ("out", "again"):
+        with play(ASK.format(""), tmp_path / out) as process:
+            process.communicate(timeout=60)
+
+    (first,), (second,) = (list((tmp_path / out).glob("*.mp3")) for out in ("out", "again"))
+    assert first.name == second.name
+    assert first.read_text().split()[0] == second.read_text().split()[0]
+
+
+def test_another_post_has_another_key(tmp_path):
+    def key(text):
+        (page,) = PlayedPost(text, io.StringIO(), tmp_path).pages("0")
+        return page.mentions[0].key
+
+    assert key("a /compose") == key(" a  /compose")
+    assert key("a /compose") != key("b /compose")
+
+
+def test_a_post_that_is_not_understood_gets_its_refusal(tmp_path):
+    with play("@lnh_ai Dancing robots /compose /t fast", tmp_path / "out") as process:
+        said, _ = process.communicate(timeout=60)
+
+    assert said.startswith("→ @someone Sorry, /t wants a tempo")
+    assert said.endswith("refused\n")
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_nothing_is_left_when_play_is_ended(tmp_path, number):
+    with play(ASK.format(""), tmp_path / "out", seconds=77.25, TMPDIR=tmp_path / "tmp") as process:
+        wait_until(lambda: len(running("stub_studio.py", "77.25")) == 2)  # the worker and its keeper
+        assert running("redis-server", str(tmp_path))
+        time.sleep(0.5)
+
+        process.send_signal(number)
+
+        process.communicate(timeout=30)
+    wait_until(lambda: not running("stub_studio.py", "77.25"), seconds=15)
+    wait_until(lambda: not running("redis-server", str(tmp_path)), seconds=15)
+    wait_until(lambda: not list((tmp_path / "tmp").iterdir()), seconds=15)
+    assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_play_says_when_a_post_asks_for_nothing(tmp_path):
+    ended = lnh("play", "hello", "--out", str(tmp_path / "out"))
+
+    assert (ended.returncode, ended.stdout) == (1, "")
+    assert ended.stderr == 'lnh: this post asks for nothing; try "Dancing robots /compose", or "/help"\n'
+
+
+@pytest.mark.parametrize("command", ["bot", "work", "status"])
+def test_no_redis_is_one_line(command, tmp_path):
+    ended = lnh(command, REDIS_URL="redis://:secret@127.0.0.1:1/0", LNH_CONSOLE="1", LNH_DATA=str(tmp_path))
+
+    assert ended.returncode == 1
+    assert ended.stderr.startswith("lnh: redis://127.0.0.1:1/0: no Redis answers")
+    assert ended.stderr.count("\n") == 1
+
+
+def test_a_bot_without_a_platform_is_one_line(tmp_path):
+    ended = lnh("bot", LNH_DATA=str(tmp_path))
+
+    assert ended.returncode == 1
+    assert ended.stderr.startswith("lnh: .env: no platform is switched on")
+
+
+def test_a_genre_that_is_not_there_is_one_line(tmp_path):
+    ended = lnh("bot", LNH_DEFAULT_GENRE="polka")
+
+    assert (ended.returncode, ended.stderr.count("\n")) == (1, 1)
+    assert ended.stderr.startswith("lnh: LNH_DEFAULT_GENRE is 'polka'; genres/ has ")
+
+
+def test_status_of_a_house_at_work_is_sound(house, network, redis, redis_url, tmp_path):
+    house.start("stub_studio.py", 0)
+    house.start_bot()
+    house.await_bookmark()
+    network.post("@lnh_ai /help")
+    wait_until(lambda: network.replies)
+    wait_until(lambda: redis.scard("rq:workers") == 2)
+
+    ended = lnh("status", REDIS_URL=redis_url, LNH_DATA=str(tmp_path / "data"))
+
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert "posted" in ended.stdout
+    assert "compose" in ended.stdout
+
+
+def test_status_names_what_does_not_run(redis, redis_url, tmp_path):
+    ended = lnh("status", REDIS_URL=redis_url, LNH_DATA=str(tmp_path / "data"))
+
+    assert ended.returncode == 1
+    assert "nobody works on compose; nobody works on deliver" in ended.stderr
+
+
+def test_the_two_queues_are_rqs_own(queues):
+    assert open_queue("compose", queues.redis).key == "rq:queue:compose"

@@ -1,18 +1,18 @@
 """The commands of the composer."""
 
-import difflib
 from pathlib import Path
 
 import click
 from rich.console import Console
 from rich.progress import Progress
+from rich.table import Table
 
 from model.errors import NeedsOperator
 from model.evaluate import evaluate
-from model.genre import Genre, load_genres
+from model.genre import Genre, find_genre, load_genres
 from model.originality import Index, index_path
 from model.report import show, to_json
-from model.weights import weights_path
+from model.weights import BadWeights, read_provenance, weights_path
 
 
 @click.command(name="evaluate")
@@ -24,7 +24,7 @@ from model.weights import weights_path
 @click.option("--json", "json_file", metavar="FILE", type=click.Path(path_type=Path), help="Write the figures, too.")
 def evaluate_command(folder: Path, genre_name: str, reference: Path, bars: int | None, json_file: Path | None) -> None:
     """Judge the songs (MIDI files) in DIR against real ones: how alike, told apart or not, what was copied."""
-    genre = _genre(genre_name)
+    genre = find_genre(genre_name)
     if json_file and not json_file.parent.is_dir():
         raise NeedsOperator(f"{json_file}: its folder does not exist; make it, or name another")
     place = index_path(weights_path(genre.weights))
@@ -40,13 +40,28 @@ def evaluate_command(folder: Path, genre_name: str, reference: Path, bars: int |
         _write(json_file, to_json(report))
 
 
-def _genre(name: str) -> Genre:
-    genres = load_genres()
-    if name in genres:
-        return genres[name]
-    near = difflib.get_close_matches(name, genres, 1)
-    hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(genres)}"
-    raise NeedsOperator(f"--genre {name!r}: no such genre; {hint}")
+@click.command(name="genres")
+def genres_command() -> None:
+    """What can be played: each genre with its aliases, tempi, players, and what its weights have learned."""
+    table = Table("genre", "also called", "bpm", "players", "learned from")
+    for genre in load_genres().values():
+        tempo = genre.tempo
+        table.add_row(
+            genre.name,
+            ", ".join(genre.aliases),
+            f"{tempo.slowest_bpm:g} to {tempo.fastest_bpm:g}, else {tempo.default_bpm:g}",
+            ", ".join(player.name for player in genre.players),
+            _learned(genre),
+        )
+    Console().print(table)
+
+
+def _learned(genre: Genre) -> str:
+    try:
+        facts = read_provenance(weights_path(genre.weights))
+        return f"{facts['songs'][genre.archives[0]]} songs, {facts['tokens_seen'] / 1e6:.1f} million tokens seen"
+    except (BadWeights, KeyError) as error:
+        return f"cannot play yet: {error}"
 
 
 def _write(path: Path, text: str) -> None:

@@ -8,6 +8,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from lzma import LZMAError
 from pathlib import Path
 
 import numpy as np
@@ -65,7 +66,7 @@ def midi_files(folder: Path, corpus: str) -> Iterator[list[Path]]:
     """The MIDI files of `<folder>/<corpus>/` or of the archive `<folder>/<corpus>.tar.xz`.
 
     Raises:
-        BadCorpus: Neither is there, or it holds no MIDI file.
+        BadCorpus: Neither is there, the archive is damaged, or it holds no MIDI file.
     """
     archive = folder / f"{corpus}.tar.xz"
     with tempfile.TemporaryDirectory(prefix="lnh-corpus-") as scratch:
@@ -77,17 +78,20 @@ def midi_files(folder: Path, corpus: str) -> Iterator[list[Path]]:
             _unpack(archive, place)
         files = sorted(path for path in place.rglob("*") if path.suffix.lower() in SUFFIXES)
         if not files:
-            raise BadCorpus(f"{place}: no .mid file in it")
+            raise BadCorpus(f"{folder}: no .mid file in {corpus}; put the MIDI files there")
         yield files
 
 
 def _unpack(archive: Path, folder: Path) -> None:
     """Put the MIDI files of an archive into one folder; Debian 12's Python 3.11.2 has no safe `extractall` yet."""
-    with tarfile.open(archive) as tar:
-        for member in tar:
-            content = tar.extractfile(member) if member.isfile() else None
-            if content and Path(member.name).suffix.lower() in SUFFIXES:
-                (folder / Path(member.name).name).write_bytes(content.read())
+    try:
+        with tarfile.open(archive) as tar:
+            for member in tar:
+                content = tar.extractfile(member) if member.isfile() else None
+                if content and Path(member.name).suffix.lower() in SUFFIXES:
+                    (folder / Path(member.name).name).write_bytes(content.read())
+    except (tarfile.TarError, LZMAError, EOFError) as error:
+        raise BadCorpus(f"{archive}: damaged ({error}); fetch it again") from error
 
 
 def read_scores(files: Sequence[Path], on_file: Callable[[], None] = lambda: None) -> Iterator[tuple[Path, Score]]:
@@ -138,6 +142,8 @@ def load_corpus(
     stored = cache / f"{corpus}-{t.FINGERPRINT}-{initials}.npz"
     if not stored.is_file():
         songs = _read_corpus(folder, corpus, roles, on_file)
+        if not songs:
+            raise BadCorpus(f"{folder}: no file of {corpus} is a song of {FEWEST_BARS} bars for {', '.join(roles)}")
         cache.mkdir(parents=True, exist_ok=True)
         _store(songs, stored)
     return _load(stored, corpus)

@@ -29,6 +29,7 @@ from model.score import (
 
 DURATIONS = (1, 2, 3, 4, 6, 8, 9, 12, 18, 24, 30, 36, 42, 48, 60, 72, 96, 144, 192)  # ticks that a note can last
 MOST_BARS = 2000
+LONGEST_SONG = MOST_BARS * 8  # beats; arrays are as long as the song
 SAME_PART = 0.8  # share of common notes above which two tracks double each other
 
 # General MIDI keys of the kit, folded to one key for each sound.
@@ -85,6 +86,8 @@ def read_midi(path: Path) -> Score:
         raise BadMidi(f"{path}: cannot be read as MIDI: {error}") from error
     if raw.ticks_per_quarter <= 0:
         raise BadMidi(f"{path}: {raw.ticks_per_quarter} ticks a beat; SMPTE time is not supported")
+    if raw.end() > LONGEST_SONG * raw.ticks_per_quarter:
+        raise BadMidi(f"{path}: {raw.end() // raw.ticks_per_quarter} beats; at most {LONGEST_SONG} are read")
     tracks = [track for track in (_on_grid(t, raw.ticks_per_quarter) for t in raw.tracks) if len(track.notes)]
     if not tracks:
         raise BadMidi(f"{path}: no notes in it")
@@ -106,15 +109,20 @@ def write_midi(score: Score, genre: Genre, path: Path, title: str = "") -> None:
             previous = signature
     for part in score.parts:
         player = genre.player(part.role)
-        track = pretty_midi.Instrument(player.program, is_drum=part.role == "drums", name=player.name)
+        track = pretty_midi.Instrument(player.program, is_drum=part.role == "drums", name=_ascii(player.name))
         for note in part.notes:
             begin = note.start * score.seconds_per_tick
             end = (note.start + note.duration) * score.seconds_per_tick
             track.notes.append(pretty_midi.Note(note.velocity, note.pitch, begin, end))
         midi.instruments.append(track)
     if title:
-        midi.text_events.append(pretty_midi.Text(title.encode("ascii", "replace").decode(), 0.0))
+        midi.text_events.append(pretty_midi.Text(_ascii(title), 0.0))
     midi.write(str(path))
+
+
+def _ascii(text: str) -> str:
+    """MIDI files know no other letters."""
+    return text.encode("ascii", "replace").decode()
 
 
 def snap(ticks: NDArray[np.float64]) -> NDArray[np.int64]:

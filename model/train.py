@@ -20,7 +20,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from model import tokens as t
-from model.corpus import Song
+from model.corpus import BadCorpus, Song
 from model.errors import NeedsOperator
 from model.network import Architecture, Composer, transpose
 from model.weights import save_weights
@@ -76,9 +76,16 @@ class Trainer:
     """A network, its optimizers, and the songs."""
 
     def __init__(self, network: Composer, songs: Sequence[Song], plan: Plan) -> None:
-        """Ready for step 0."""
+        """Ready for step 0.
+
+        Raises:
+            BadCorpus: There is nothing to learn in a corpus of the plan.
+        """
         self.network, self.plan = network, plan
         self.learning = {c: [s for s in songs if s.corpus == c and not s.held_out] for c in plan.corpora}
+        for corpus, learned in self.learning.items():
+            if not learned:
+                raise BadCorpus(f"corpus {corpus}: no song to learn from is left after some were held out; add songs")
         main = max(plan.corpora, key=lambda corpus: plan.corpora[corpus])
         self.judged = [song for song in songs if song.corpus == main and song.held_out]
         matrices = [p for p in network.blocks.parameters() if p.ndim == 2]
@@ -154,7 +161,10 @@ class Trainer:
         if state["plan"]["corpora"] != dict(self.plan.corpora):
             raise BadRun(f"{folder}: holds a run on {state['plan']['corpora']}; choose another folder with --run")
         tensors = load_file(path)
-        self.network.load_state_dict(_under("network.", tensors))
+        try:
+            self.network.load_state_dict(_under("network.", tensors))
+        except RuntimeError as error:
+            raise BadRun(f"{folder}: holds a run of another network; choose another folder with --run") from error
         for i, optimizer in enumerate(self.optimizers):
             stored: dict[int, dict[str, Tensor]] = {}
             for name, value in _under(f"optimizer.{i}.", tensors).items():

@@ -57,7 +57,7 @@ def load_weights(path: Path) -> Composer:
             tensors = {name: stored.get_tensor(name).float() for name in stored.keys()}  # noqa: SIM118
         network = Composer(Architecture(**json.loads(metadata["architecture"])))
         network.load_state_dict(tensors)
-    except (SafetensorError, OSError, RuntimeError, KeyError, TypeError, ValueError) as error:
+    except (SafetensorError, OSError, ArithmeticError, RuntimeError, KeyError, TypeError, ValueError) as error:
         raise BadWeights(f"{path}: damaged ({error}); restore it or train it again with `lnh train`") from error
     if not all(torch.isfinite(tensor).all() for tensor in tensors.values()):
         raise BadWeights(f"{path}: holds numbers that are not finite; restore it or train it again with `lnh train`")

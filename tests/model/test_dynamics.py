@@ -1,0 +1,88 @@
+"""Notes are struck louder where the metre is strong, and never all alike."""
+
+from dataclasses import replace
+from statistics import mean
+
+import numpy as np
+from any_scores import any_scores
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scores import make_score
+
+from model.dynamics import play_dynamics
+from model.score import Note, Part, Score
+
+
+def drums(*strokes: tuple[int, int]) -> Score:
+    """A bar of (start, pitch) strokes, all of the same velocity."""
+    notes = tuple(Note(start=start, pitch=pitch, duration=3, velocity=96) for start, pitch in sorted(strokes))
+    return Score(tempo_bpm=120.0, time_signatures=((4, 4),), parts=(Part(role="drums", notes=notes),))
+
+
+def loudness(score: Score, start: int, pitch: int) -> int:
+    return next(note.velocity for note in score.parts[0].notes if (note.start, note.pitch) == (start, pitch))
+
+
+@given(any_scores(), st.integers(0, 2**32 - 1))
+@settings(deadline=None, max_examples=20)
+def test_every_note_is_heard_and_only_its_loudness_changes(score: Score, seed: int):
+    played = play_dynamics(score, np.random.default_rng(seed))
+
+    assert played.time_signatures == score.time_signatures
+    for part, before in zip(played.parts, score.parts, strict=True):
+        assert all(20 <= note.velocity <= 127 for note in part.notes)
+        assert [replace(note, velocity=96) for note in part.notes] == list(before.notes)
+
+
+def test_the_same_chance_plays_the_same():
+    score = make_score(4)
+
+    first, second = (play_dynamics(score, np.random.default_rng(7)) for _ in range(2))
+
+    assert first == second
+
+
+def test_another_chance_plays_otherwise():
+    score = make_score(4)
+
+    assert play_dynamics(score, np.random.default_rng(7)) != play_dynamics(score, np.random.default_rng(8))
+
+
+def test_downbeats_are_louder_than_beats_and_beats_than_what_is_between():
+    score = make_score(40, roles=("rhythm",))
+
+    notes = play_dynamics(score, np.random.default_rng(1)).parts[0].notes
+
+    downbeats = mean(note.velocity for note in notes if note.start % 48 == 0)
+    beats = mean(note.velocity for note in notes if note.start % 12 == 0 and note.start % 48)
+    between = mean(note.velocity for note in notes if note.start % 12)
+    assert downbeats > beats + 3 > between + 6
+
+
+def test_no_two_hits_of_a_run_are_quite_alike():
+    score = make_score(8, roles=("drums",))
+
+    velocities = {note.velocity for note in play_dynamics(score, np.random.default_rng(1)).parts[0].notes}
+
+    assert len(velocities) > 10
+
+
+def test_a_snare_between_backbeats_is_a_ghost():
+    score = play_dynamics(drums((12, 38), (15, 38), (36, 38)), np.random.default_rng(1))
+
+    assert loudness(score, 15, 38) < loudness(score, 12, 38) - 20
+
+
+def test_a_roll_of_the_snare_is_played_out():
+    roll = [(24 + 3 * i, 38) for i in range(8)]
+
+    score = play_dynamics(drums(*roll), np.random.default_rng(1))
+
+    inner = [note.velocity for note in score.parts[0].notes if 27 < note.start < 42]
+    assert min(inner) > 70
+
+
+def test_a_song_without_notes_stays_without():
+    score = drums()
+
+    assert play_dynamics(score, np.random.default_rng(1)) == score

@@ -1,0 +1,278 @@
+"""A network learns from songs, in steps that can be stopped and gone on with."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from scores import make_score
+from small_composer import as_tensors
+
+from model import tokens as t
+from model import train as training
+from model.corpus import BadCorpus, Song, as_song
+from model.errors import NeedsOperator
+from model.network import Architecture, Composer
+from model.score import ROLES
+from model.train import BadRun, Plan, Progress, Trainer, collate, example, export, read_state, train
+from model.weights import load_weights, read_provenance
+
+SMALL = Architecture(width=32, layers=2, heads=2, window=128)
+
+
+@pytest.fixture(autouse=True)
+def small_steps(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setattr(training, "WINDOW", 128)
+    monkeypatch.setattr(training, "BATCH", 4)
+    monkeypatch.setattr(training, "WARM_UP", 5)
+    monkeypatch.setattr(training, "SAVE_EVERY", 10)
+    monkeypatch.setattr(training, "HELD_OUT_WINDOWS", 8)
+    yield
+
+
+@pytest.fixture(scope="module")
+def songs() -> list[Song]:
+    """Three songs to learn from, of two corpora, and one to be judged by."""
+    made = [
+        as_song(make_score(16), "one.mid", "heavy-metal", ROLES, held_out=False),
+        as_song(make_score(12, tempo_bpm=90.0), "two.mid", "heavy-metal", ROLES, held_out=False),
+        as_song(make_score(16, roles=("drums", "bass")), "three.mid", "rock", ROLES, held_out=False),
+        as_song(make_score(16, tempo_bpm=200.0), "kept.mid", "heavy-metal", ROLES, held_out=True),
+    ]
+    return [song for song in made if song]
+
+
+def make_plan(steps: int, decay: bool = False) -> Plan:
+    return Plan(corpora={"heavy-metal": 0.75, "rock": 0.25}, tokens=steps * 128 * 4, decay=decay)
+
+
+def make_trainer(songs: list[Song], plan: Plan, architecture: Architecture = SMALL) -> Trainer:
+    torch.manual_seed(1)
+    return Trainer(Composer(architecture), songs, plan)
+
+
+def weights_of(trainer: Trainer) -> torch.Tensor:
+    return torch.cat([parameter.detach().flatten() for parameter in trainer.network.parameters()])
+
+
+def test_the_loss_falls(songs: list[Song], tmp_path: Path):
+    losses = []
+
+    train(make_trainer(songs, make_plan(20)), tmp_path, lambda now: losses.append(now.loss))
+
+    assert len(losses) == 20
+    assert losses[0] > 5
+    assert losses[-1] < losses[0] - 0.5
+
+
+def test_held_out_songs_are_judged_by_kind_of_token_and_better_in_the_end(songs: list[Song]):
+    trainer = make_trainer(songs, make_plan(12))
+    before = trainer.judge()
+
+    for _ in range(12):
+        trainer.learn()
+
+    after = trainer.judge()
+    assert set(after) == {"all", "pitch", "drums", "duration", "position", "structure"}
+    assert after["all"] < before["all"]
+    assert after == trainer.judge()
+
+
+def test_held_out_songs_are_never_learned(songs: list[Song]):
+    trainer = make_trainer(songs, make_plan(1))
+
+    learned = {song.name for corpus in trainer.learning.values() for song in corpus}
+
+    assert learned == {"one.mid", "two.mid", "three.mid"}
+    assert [song.name for song in trainer.judged] == ["kept.mid"]
+
+
+def test_a_corpus_that_is_not_in_the_plan_is_not_learned(songs: list[Song]):
+    plan = Plan(corpora={"rock": 1.0}, tokens=1, decay=False)
+
+    trainer = make_trainer(songs, plan)
+
+    assert list(trainer.learning) == ["rock"]
+    assert trainer.judge() == {}
+
+
+def test_a_corpus_with_nothing_to_learn_is_named(songs: list[Song]):
+    kept = [replace(song, held_out=True) for song in songs]
+
+    with pytest.raises(BadCorpus, match="heavy-metal"):
+        make_trainer(kept, make_plan(1))
+
+
+@pytest.mark.parametrize("decay", [True, False])
+def test_a_run_that_was_stopped_learns_the_same_as_one_that_was_not(songs: list[Song], tmp_path: Path, decay: bool):
+    plan = make_plan(8, decay)
+    whole, first, second = (make_trainer(songs, plan) for _ in range(3))
+
+    def stop(now: Progress) -> None:
+        if now.step == 3:
+            raise KeyboardInterrupt
+
+    train(whole, tmp_path / "whole", lambda _: None)
+    with pytest.raises(KeyboardInterrupt):
+        train(first, tmp_path / "stopped", stop)
+    train(second, tmp_path / "stopped", lambda _: None)
+
+    assert second.step == whole.step == 8
+    assert second.loss == pytest.approx(whole.loss)
+    torch.testing.assert_close(weights_of(second), weights_of(whole))
+
+
+def test_a_run_that_is_done_has_nothing_left_to_learn(songs: list[Song], tmp_path: Path):
+    train(make_trainer(songs, make_plan(2)), tmp_path, lambda _: None)
+    steps = []
+
+    again = make_trainer(songs, make_plan(2))
+    train(again, tmp_path, steps.append)
+
+    assert steps == []
+    assert again.step == 2
+
+
+def test_the_rate_warms_up_and_falls_to_nothing_where_the_plan_says_so(songs: list[Song]):
+    trainer = make_trainer(songs, make_plan(100, decay=True))
+    rates = []
+
+    for trainer.step in range(100):
+        rates.append(trainer._rate())
+
+    assert rates[0] == pytest.approx(0.2)
+    assert max(rates) == rates[4]
+    assert rates == [*rates[:5], *sorted(rates[5:], reverse=True)]
+    assert rates[-1] == pytest.approx(0.01)
+
+
+def test_a_run_on_other_corpora_is_refused(songs: list[Song], tmp_path: Path):
+    train(make_trainer(songs, make_plan(1)), tmp_path, lambda _: None)
+    other = make_trainer(songs, Plan(corpora={"rock": 1.0}, tokens=512, decay=False))
+
+    with pytest.raises(BadRun) as caught:
+        train(other, tmp_path, lambda _: None)
+
+    assert str(tmp_path) in str(caught.value)
+    assert "--run" in str(caught.value)
+
+
+def test_a_run_of_another_architecture_is_refused(songs: list[Song], tmp_path: Path):
+    train(make_trainer(songs, make_plan(1)), tmp_path, lambda _: None)
+    other = make_trainer(songs, make_plan(1), Architecture(width=16, layers=1, heads=2, window=128))
+
+    with pytest.raises(BadRun) as caught:
+        train(other, tmp_path, lambda _: None)
+
+    assert str(tmp_path) in str(caught.value)
+
+
+def test_a_damaged_run_is_refused(songs: list[Song], tmp_path: Path):
+    train(make_trainer(songs, make_plan(1)), tmp_path, lambda _: None)
+    state = tmp_path / "state.safetensors"
+    state.write_bytes(state.read_bytes()[:-100])
+
+    with pytest.raises(BadRun) as caught:
+        train(make_trainer(songs, make_plan(1)), tmp_path, lambda _: None)
+
+    assert str(tmp_path) in str(caught.value)
+
+
+def test_a_run_keeps_a_log_and_nothing_half_written(songs: list[Song], tmp_path: Path):
+    train(make_trainer(songs, make_plan(12)), tmp_path, lambda _: None)
+
+    lines = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
+    assert [line["step"] for line in lines] == [10, 12]
+    assert lines[1]["tokens"] == 12 * 128 * 4
+    assert {path.name for path in tmp_path.iterdir()} == {"log.jsonl", "state.safetensors"}
+
+
+def test_a_run_becomes_weights_to_compose_with(songs: list[Song], tmp_path: Path):
+    trainer = make_trainer(songs, make_plan(2))
+    train(trainer, tmp_path / "run", lambda _: None)
+
+    export(tmp_path / "run", tmp_path / "metal.safetensors", {"seed": 1})
+
+    network = load_weights(tmp_path / "metal.safetensors")
+    song = as_tensors(t.encode(make_score(1), "rock"), 1)
+    with torch.no_grad():
+        torch.testing.assert_close(network(*song), trainer.network(*song), rtol=2e-2, atol=2e-2)
+    assert read_provenance(tmp_path / "metal.safetensors") == {"seed": 1}
+
+
+def test_no_run_cannot_become_weights(tmp_path: Path):
+    with pytest.raises(BadRun):
+        export(tmp_path, tmp_path / "metal.safetensors", {})
+    with pytest.raises(NeedsOperator, match="no training state"):
+        read_state(tmp_path)
+
+
+def test_an_example_is_the_header_and_whole_bars_of_the_song(songs: list[Song]):
+    rng = np.random.default_rng(3)
+    song = songs[0]
+
+    for _ in range(50):
+        tokens, inputs = example(song, rng)
+
+        assert len(tokens) == len(inputs) <= 129
+        assert tokens[: song.header].tolist() == song.tokens[: song.header].tolist()
+        assert tokens[song.header] in t.BAR
+
+
+def test_an_example_knows_beside_the_last_token_of_the_header_where_its_bars_are(songs: list[Song]):
+    song = songs[0]
+    rows = {tuple(song.inputs[bar - 1]) for bar in song.bars}
+    rng = np.random.default_rng(4)
+
+    for _ in range(50):
+        _, inputs = example(song, rng)
+
+        assert tuple(inputs[song.header - 1]) in rows
+
+
+def test_songs_begin_and_end_in_some_examples(songs: list[Song]):
+    rng = np.random.default_rng(5)
+
+    examples = [example(songs[0], rng)[0] for _ in range(60)]
+
+    ends = sum(int(t.END in tokens) for tokens in examples)
+    beginnings = sum(tokens.tolist() == songs[0].tokens[: len(tokens)].tolist() for tokens in examples)
+    assert ends >= 5
+    assert beginnings >= 5
+
+
+def test_the_songs_themselves_are_never_changed(songs: list[Song]):
+    before = [(song.tokens.copy(), song.inputs.copy()) for song in songs]
+
+    trainer = make_trainer(songs, make_plan(3))
+    for _ in range(3):
+        trainer.learn()
+
+    for song, (tokens, inputs) in zip(songs, before, strict=True):
+        np.testing.assert_array_equal(song.tokens, tokens)
+        np.testing.assert_array_equal(song.inputs, inputs)
+
+
+def test_a_short_song_is_padded_with_what_is_not_judged(songs: list[Song]):
+    short = as_song(make_score(1), "short.mid", "rock", ROLES, held_out=False)
+    assert short is not None
+
+    tokens, inputs = collate([example(short, np.random.default_rng(1))])
+
+    assert tokens.shape == (1, 129)
+    assert inputs.shape[:2] == (1, 129)
+    assert tokens[0, : len(short.tokens)].tolist() == short.tokens.tolist()
+    assert set(tokens[0, len(short.tokens) :].tolist()) == {training.IGNORED}
+
+
+def test_corpora_are_drawn_by_their_shares(songs: list[Song]):
+    trainer = make_trainer(songs, make_plan(1))
+    rng = np.random.default_rng(0)
+
+    genres = [int(token) for _ in range(60) for token in trainer._batch(rng)[0][:, 1]]
+
+    share = genres.count(t.GENRE[t.CORPORA.index("rock")]) / len(genres)
+    assert abs(share - 0.25) < 0.1

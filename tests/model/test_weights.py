@@ -1,0 +1,152 @@
+"""Weights are read as they were written, or refused by the name of their file."""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
+from scores import make_score
+from small_composer import as_tensors, small_composer
+
+from model import tokens as t
+from model.errors import NeedsOperator
+from model.weights import FORMAT, BadWeights, load_weights, read_provenance, save_weights, weights_path
+
+
+@pytest.fixture
+def weights(tmp_path: Path) -> Path:
+    path = tmp_path / "polka.safetensors"
+    save_weights(path, small_composer(), {"corpora": {"folk": 1.0}, "tokens_seen": 7})
+    return path
+
+
+def tampered(path: Path, **metadata: str | None) -> Path:
+    """The same weights under another header; None leaves a line out."""
+    with safe_open(path, framework="pt") as stored:
+        header = dict(stored.metadata()) | metadata
+    save_file(load_file(path), path, {name: text for name, text in header.items() if text is not None})
+    return path
+
+
+def test_weights_compose_after_the_trip_through_a_file_as_before(weights: Path):
+    song = as_tensors(t.encode(make_score(2), "folk"), 2)
+
+    again = load_weights(weights)
+
+    with torch.no_grad():
+        torch.testing.assert_close(again(*song), small_composer()(*song), rtol=2e-2, atol=2e-2)
+    assert again.architecture == small_composer().architecture
+    assert not again.training
+    assert all(parameter.dtype == torch.float32 for parameter in again.parameters())
+
+
+def test_weights_are_stored_in_half_precision(weights: Path):
+    tensors = load_file(weights)
+
+    assert {tensor.dtype for tensor in tensors.values()} == {torch.float16}
+
+
+def test_weights_say_where_they_come_from(weights: Path):
+    assert read_provenance(weights) == {"corpora": {"folk": 1.0}, "tokens_seen": 7}
+
+
+def test_weights_replace_older_ones_and_leave_nothing_half_written(weights: Path):
+    save_weights(weights, small_composer(seed=2), {})
+
+    assert [path.name for path in weights.parent.iterdir()] == ["polka.safetensors"]
+    assert read_provenance(weights) == {}
+
+
+def test_missing_weights_are_named_with_what_to_do(tmp_path: Path):
+    path = tmp_path / "polka.safetensors"
+
+    with pytest.raises(BadWeights) as caught:
+        load_weights(path)
+
+    assert str(path) in str(caught.value)
+    assert "lnh train" in str(caught.value)
+
+
+def test_weights_of_another_vocabulary_are_named(weights: Path):
+    older = json.dumps(json.loads(FORMAT) | {"vocabulary": "0123456789abcdef"})
+
+    with pytest.raises(BadWeights, match="another vocabulary") as caught:
+        load_weights(tampered(weights, format=older))
+
+    assert str(weights) in str(caught.value)
+
+
+def test_weights_for_other_inputs_are_named(weights: Path):
+    older = json.dumps({"vocabulary": t.FINGERPRINT, "inputs": {"role": 7}})
+
+    with pytest.raises(BadWeights, match="another vocabulary"):
+        load_weights(tampered(weights, format=older))
+
+
+@pytest.mark.parametrize(
+    "architecture",
+    [
+        None, "{", "[]", "{}", '{"width": 64}', '{"depth": 3}', '{"width": "wide"}', '{"heads": 0}',
+        '{"width": 32, "layers": 1, "heads": 2, "window": 256}',
+    ],
+)  # fmt: skip
+def test_weights_of_another_architecture_are_named(weights: Path, architecture: str | None):
+    path = tampered(weights, architecture=architecture)
+
+    with pytest.raises(BadWeights) as caught:
+        load_weights(path)
+
+    assert str(path) in str(caught.value)
+
+
+@pytest.mark.parametrize("kept", [0, 4, 100, 5000, -1])
+def test_a_truncated_file_is_named(weights: Path, kept: int):
+    weights.write_bytes(weights.read_bytes()[:kept])
+
+    with pytest.raises(BadWeights) as caught:
+        load_weights(weights)
+
+    assert str(weights) in str(caught.value)
+    with pytest.raises(BadWeights):
+        read_provenance(weights)
+
+
+@pytest.mark.parametrize("content", [b"PK\x03\x04 a pickle in a zip", b"\x80\x04\x95", b"\xff" * 4096])
+def test_a_file_of_another_kind_is_named_and_never_run(weights: Path, content: bytes):
+    weights.write_bytes(content)
+
+    with pytest.raises(BadWeights):
+        load_weights(weights)
+
+
+def test_a_folder_in_place_of_weights_is_named(tmp_path: Path):
+    with pytest.raises(BadWeights):
+        load_weights(tmp_path)
+    with pytest.raises(BadWeights):
+        read_provenance(tmp_path)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_numbers_that_are_not_finite_are_named(tmp_path: Path, value: float):
+    network = small_composer()
+    with torch.no_grad():
+        network.token.weight[3, 4] = value
+    path = tmp_path / "broken.safetensors"
+    save_weights(path, network, {})
+
+    with pytest.raises(BadWeights, match="not finite") as caught:
+        load_weights(path)
+
+    assert str(path) in str(caught.value)
+
+
+def test_bad_weights_are_for_the_operator():
+    assert issubclass(BadWeights, NeedsOperator)
+
+
+def test_the_weights_of_a_genre_lie_in_the_house():
+    path = weights_path("heavy-metal")
+
+    assert path.parts[-2:] == ("weights", "heavy-metal.safetensors")

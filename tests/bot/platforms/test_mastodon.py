@@ -305,7 +305,12 @@ def test_an_account_that_is_not_marked_as_automated_is_warned_about(
 def test_what_one_thread_hears_does_not_make_another_wait(mastodon_world: MastodonWorld):
     platform = mastodon_world.connect()
     mastodon_world.fail_reading(problem(503, "maintenance", **{"Retry-After": "3000"}))
-    listening = Thread(target=lambda: pytest.raises(TryLater, platform.newest_bookmark))
+
+    def listen() -> None:
+        with pytest.raises(TryLater):
+            platform.newest_bookmark()
+
+    listening = Thread(target=listen)
     listening.start()
     listening.join()
     mastodon_world.fail_reading(problem(503, "maintenance"))

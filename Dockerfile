@@ -18,6 +18,7 @@ COPY bot bot
 COPY worker worker
 COPY model model
 COPY genres genres
+WORKDIR /data
 USER lnh
 CMD ["lnh", "bot"]
 

@@ -224,7 +224,7 @@ def share_that_returns(bars: Hashes, lags: Sequence[int]) -> float:
     """Share of the bars that are not empty which equal the bar some lag before; 0 when all are empty."""
     returns = np.zeros(len(bars), bool)
     for lag in lags:
-        returns[lag:] |= bars[lag:] == bars[: len(bars) - lag]
+        returns[lag:] |= bars[lag:] == bars[: max(len(bars) - lag, 0)]
     filled = bars != 0
     return float(returns[filled].mean()) if filled.any() else 0.0
 

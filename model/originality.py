@@ -60,7 +60,7 @@ class Index:
         within = np.arange(len(order)) - np.repeat(np.cumsum(counts) - counts, counts)
         songs = self.songs[np.repeat(first, counts) + within].astype(np.int64)
         keep = ~np.isin(songs, left_out)
-        return _longest(grams, asked, songs[keep], order[keep], GRAM + 4 * (self.thinning - 1))
+        return _longest(grams, asked, songs[keep], order[keep], GRAM + 8 * (self.thinning - 1))
 
     def save(self, path: Path) -> None:
         """Write the index as safetensors."""

@@ -80,7 +80,8 @@ class Queues:
         job = Job.fetch(job_id, self.redis, SERIALIZER)
         result = job.latest_result()
         lines = (result.exc_string or "").strip().splitlines() if result else []
-        return lines[-1][:300] if lines else "ended badly"
+        last = lines[-1][:300] if lines else "ended badly"
+        return "".join(letter if letter.isprintable() else "�" for letter in last)  # it may quote a stranger
 
     def forget(self, job_id: str) -> None:
         """Take a given up job away, so that its id is free again."""

@@ -4,7 +4,8 @@ import signal
 import subprocess
 import sys
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
+from tempfile import TemporaryDirectory
 
 import pytest
 from fake_network import FakeNetwork
@@ -12,6 +13,7 @@ from processes import TESTS, running, started, wait_until
 
 from bot.ledger import Ledger
 from bot.play import PlayedPost
+from worker.private_redis import server_path
 from worker.queue import open_queue
 
 ASK = "@lnh_ai Dancing robots {} /compose /g heavy-metal /t 160 /r 0.2"
@@ -33,12 +35,12 @@ def house(redis, redis_url, tmp_path, network):
         class House:
             ledger = Ledger(tmp_path / "data" / "ledger.sqlite")
 
-            def start(self, script, *arguments):
-                variables = {"REDIS_URL": redis_url, "LNH_DATA": tmp_path / "data", "LNH_STORE": tmp_path / "tracks"}
+            def start(self, script, *arguments, REDIS_URL=redis_url):  # noqa: N803
+                variables = {"REDIS_URL": REDIS_URL, "LNH_DATA": tmp_path / "data", "LNH_STORE": tmp_path / "tracks"}
                 return services.enter_context(started(script, *arguments, **variables))
 
-            def start_bot(self):
-                return self.start("stub_bot.py", network.folder)
+            def start_bot(self, **variables):
+                return self.start("stub_bot.py", network.folder, **variables)
 
             def await_bookmark(self):
                 wait_until(lambda: self.ledger.bookmark("mastodon") is not None)
@@ -52,6 +54,18 @@ def lnh(*arguments, **variables):
     command = [sys.executable, "-m", "bot", *arguments]
     environment = {**own, "PYTHONPATH": str(TESTS.parent), **variables}
     return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=False)
+
+
+@contextmanager
+def own_redis(folder):
+    """A server that is killed at the end, at an address that outlives it."""
+    command = [str(server_path(os.environ)), "--port", "0", "--unixsocket", f"{folder}/redis.sock", "--save", ""]
+    server = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    try:
+        yield
+    finally:
+        server.kill()
+        server.wait()
 
 
 def play(post, out, seconds=0.1, **variables):
@@ -87,6 +101,22 @@ def test_a_redis_wiped_while_songs_are_played_changes_nothing(house, network, re
     wait_until(lambda: len(network.replies) == 5 and not house.ledger.unfinished("mastodon"))
     assert sorted(reply["key"] for reply in network.replies) == sorted(keys)
     assert len(network.uploads) == 5
+
+
+def test_a_redis_that_dies_and_comes_back_empty_loses_nothing(house, network, tmp_path):
+    with TemporaryDirectory() as folder:
+        url = f"unix://{folder}/redis.sock"
+        with own_redis(folder):
+            house.start("stub_studio.py", 1, REDIS_URL=url)
+            house.start_bot(REDIS_URL=url)
+            house.await_bookmark()
+            keys = [network.post(ASK.format(number)) for number in range(3)]
+            wait_until(lambda: len(network.replies) == 1)
+
+        with own_redis(folder):
+            wait_until(lambda: len(network.replies) == 3 and not house.ledger.unfinished("mastodon"))
+
+    assert sorted(reply["key"] for reply in network.replies) == sorted(keys)
 
 
 def test_a_song_that_fails_becomes_an_apology_and_the_next_is_played(house, network, tmp_path):

@@ -1,0 +1,35 @@
+import pytest
+
+from bot import check
+
+
+@pytest.fixture(autouse=True)
+def no_studio(monkeypatch):
+    monkeypatch.setattr(check, "find_spec", lambda name: None)
+
+
+def test_an_installation_can_be_a_bot_without_a_studio(redis_url, tmp_path, capsys):
+    sound = check.installation({"REDIS_URL": redis_url, "LNH_DATA": str(tmp_path), "LNH_CONSOLE": "1"})
+
+    said = capsys.readouterr().out
+    assert sound
+    assert "✗" not in said
+    assert "console" in said
+
+
+@pytest.mark.parametrize(
+    ("variables", "line"),
+    [
+        ({"REDIS_URL": "redis://127.0.0.1:1/0"}, "no Redis answers"),
+        ({"LNH_DEFAULT_GENRE": "polka"}, "LNH_DEFAULT_GENRE is 'polka'"),
+        ({"LNH_STORE": "moon://tracks"}, "LNH_STORE is 'moon://tracks'"),
+        ({"MASTODON_BASE_URL": "https://example.social"}, "MASTODON_ACCESS_TOKEN is not"),
+    ],
+)
+def test_what_is_not_sound_is_said(variables, line, redis_url, tmp_path, capsys):
+    sound = check.installation({"REDIS_URL": redis_url, "LNH_DATA": str(tmp_path), **variables})
+
+    said = capsys.readouterr().out
+    assert not sound
+    assert "✗" in said
+    assert line in said

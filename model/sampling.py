@@ -60,7 +60,8 @@ def choose_from_probabilities(logits: Floats, freedom: Freedom, rng: np.random.G
     weights = np.exp(logits - logits.max())
     kinds = np.add.reduceat(weights, STARTS) ** (1 / freedom.structure)
     name, tokens = KINDS[_draw(kinds, rng)]
-    own = weights[tokens.start : tokens.stop] ** (1 / float(getattr(freedom, name)))
+    own = weights[tokens.start : tokens.stop]
+    own = (own / own.max()) ** (1 / float(getattr(freedom, name)))  # an unlikely kind must not be rounded to nothing
     if name != "structure":
         own = nucleus(own, freedom.top_p)
     return tokens.start + _draw(own, rng)

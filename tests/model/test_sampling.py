@@ -1,0 +1,236 @@
+"""Every token is chosen among those that may come, as freely as asked, and each song by its own chance."""
+
+from dataclasses import replace
+from itertools import chain
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from small_composer import inputs_of, small_composer
+
+from model import tokens as t
+from model.genre import Freedom
+from model.network import Composer
+from model.reader import Reader
+from model.sampling import (
+    KINDS,
+    STARTS,
+    Floats,
+    Method,
+    choose_from_probabilities,
+    compose_streams,
+    freedom_at,
+    nucleus,
+)
+from model.score import Score
+
+FREE = Freedom(randomness=1, rhythm=1, pitch=1, structure=1, top_p=1, noise=1)
+SAFE = Freedom(randomness=0, rhythm=0.5, pitch=0.5, structure=0.5, top_p=0.5, noise=0)
+HEADER = t.header("heavy-metal", 160, ["drums", "rhythm", "bass", "lead"])
+
+
+def no_guard(_reader: Reader, _mask: np.ndarray) -> None:
+    """Only the grammar holds."""
+
+
+def compose(
+    network: Composer, seeds: list[int], bars: int = 1, method: Method = "probability", freedom: Freedom = FREE
+) -> list[Score]:
+    rngs = [np.random.default_rng(seed) for seed in seeds]
+    readers = compose_streams(
+        network, HEADER, bars=bars, freedom=freedom, method=method, rngs=rngs, guard=no_guard
+    )  # fmt: skip
+    return [reader.score(160.0) for reader in readers]
+
+
+def logits_of(**weights: float) -> Floats:
+    """Logits of a few tokens by name, with "_" for a space; all others are forbidden."""
+    logits = np.full(len(t.NAMES), -np.inf, dtype=np.float32)
+    for name, weight in weights.items():
+        logits[t.NAMES.index(name.replace("_", " "))] = np.log(weight)
+    return logits
+
+
+def shares(logits: Floats, freedom: Freedom, draws: int = 4000) -> dict[str, float]:
+    rng = np.random.default_rng(1)
+    names = [t.NAMES[choose_from_probabilities(logits, freedom, rng)] for _ in range(draws)]
+    return {name: names.count(name) / draws for name in sorted(set(names))}
+
+
+def test_every_token_is_of_one_kind():
+    covered = list(chain.from_iterable(tokens for _, tokens in KINDS))
+
+    assert covered == list(range(len(t.NAMES)))
+    assert STARTS.tolist() == [tokens.start for _, tokens in KINDS]
+    assert {name for name, _ in KINDS} == {"structure", "rhythm", "pitch"}
+
+
+@pytest.mark.parametrize(
+    ("top_p", "kept"),
+    [(1.0, [4, 3, 2, 1]), (0.95, [4, 3, 2, 1]), (0.85, [4, 3, 2, 0]), (0.5, [4, 3, 0, 0]), (0.01, [4, 0, 0, 0])],
+)
+def test_a_nucleus_is_the_fewest_likeliest_that_reach_the_share(top_p: float, kept: list[int]):
+    weights = np.array([4, 3, 2, 1], dtype=np.float32)
+
+    assert nucleus(weights, top_p).tolist() == kept
+
+
+def test_a_nucleus_does_not_depend_on_the_order():
+    weights = np.array([1, 4, 2, 3], dtype=np.float32)
+
+    assert nucleus(weights, 0.85).tolist() == [0, 4, 2, 3]
+    assert weights.tolist() == [1, 4, 2, 3]
+
+
+@given(
+    st.dictionaries(st.integers(0, len(t.NAMES) - 1), st.floats(-80, 80, width=32), min_size=1),
+    st.floats(0.05, 20), st.floats(0.01, 1), st.integers(0, 2**32 - 1),
+)  # fmt: skip
+@settings(deadline=None, max_examples=100)
+def test_a_forbidden_token_is_never_chosen(possible: dict[int, float], temperature: float, top_p: float, seed: int):
+    logits = np.full(len(t.NAMES), -np.inf, dtype=np.float32)
+    logits[list(possible)] = list(possible.values())
+    freedom = replace(FREE, rhythm=temperature, pitch=temperature, structure=temperature, top_p=top_p)
+
+    chosen = choose_from_probabilities(logits, freedom, np.random.default_rng(seed))
+
+    assert chosen in possible
+
+
+def test_at_temperature_1_tokens_are_drawn_as_often_as_the_network_says():
+    logits = logits_of(REST=0.1, REPEAT_4=0.3, AT_0=0.2, PITCH_40=0.25, PITCH_41=0.05, **{"HIT_36": 0.1})
+
+    drawn = shares(logits, FREE)
+
+    assert drawn == pytest.approx(
+        {"AT 0": 0.2, "HIT 36": 0.1, "PITCH 40": 0.25, "PITCH 41": 0.05, "REPEAT 4": 0.3, "REST": 0.1}, abs=0.03
+    )
+
+
+def test_a_cool_pitch_does_not_make_repeats_likelier():
+    logits = logits_of(REPEAT_1=0.5, PITCH_40=0.3, PITCH_41=0.2)
+
+    drawn = shares(logits, replace(FREE, pitch=0.1))
+
+    assert drawn["REPEAT 1"] == pytest.approx(0.5, abs=0.03)
+    assert drawn["PITCH 40"] > 0.45
+
+
+def test_a_nucleus_cuts_no_structure():
+    logits = logits_of(REPEAT_1=0.97, REPEAT_2=0.03)
+
+    drawn = shares(logits, replace(FREE, top_p=0.5))
+
+    assert drawn["REPEAT 2"] == pytest.approx(0.03, abs=0.015)
+
+
+def test_a_kind_that_hardly_ever_comes_can_still_be_chosen():
+    # Hot structure lets a kind of tiny weight through, whose cooled weights were then all rounded to nothing.
+    logits = logits_of(REST=1.0)
+    logits[t.PITCH[40]] = -95.0
+    logits[t.PITCH[41]] = -94.0
+    freedom = replace(SAFE, structure=200.0)
+
+    drawn = shares(logits, freedom, draws=200)
+
+    assert set(drawn) <= {"REST", "PITCH 40", "PITCH 41"}
+    assert len(drawn) > 1
+
+
+def test_freedom_lies_between_two_rows_of_the_table():
+    table = [SAFE, replace(FREE, randomness=0.5), FREE]
+
+    assert freedom_at(table, 0.0) == SAFE
+    assert freedom_at(table, 1.0) == FREE
+    assert freedom_at(table, 0.25).pitch == pytest.approx(0.75)
+    assert freedom_at(table, 0.25).randomness == pytest.approx(0.25)
+
+
+def test_without_noise_the_embedding_space_gives_the_likeliest_token():
+    network = small_composer()
+    sung = []
+    compose_streams(
+        network, HEADER, bars=1, freedom=SAFE, method="embedding", rngs=[np.random.default_rng(1)],
+        guard=lambda reader, _mask: sung.append(reader.last),
+    )  # fmt: skip
+    reader = Reader(1)
+    for token in HEADER:
+        reader.push(token)
+
+    for i, token in enumerate(sung[1:40]):
+        stream = [*HEADER, *sung[1 : i + 1]]
+        with torch.no_grad():
+            logits = network(torch.tensor([stream]), torch.tensor([inputs_of(stream, 1)]))[0, -1].numpy()
+        assert token == np.where(reader.allowed(), logits, -np.inf).argmax()
+        reader.push(token)
+
+
+def test_without_noise_chance_does_not_matter():
+    one, two = compose(small_composer(), [1, 2], method="embedding", freedom=SAFE)
+
+    assert one == two
+
+
+@pytest.mark.parametrize("method", ["probability", "embedding"])
+def test_another_chance_is_another_song(method: Method):
+    one, two = compose(small_composer(), [1, 2], method=method)
+
+    assert one != two
+
+
+@pytest.mark.parametrize("method", ["probability", "embedding"])
+def test_a_song_composed_with_others_is_the_song_composed_alone(method: Method):
+    network = small_composer()
+
+    together = compose(network, [3, 4], method=method)
+
+    assert together == [song for seed in (3, 4) for song in compose(network, [seed], method=method)]
+
+
+@pytest.mark.parametrize("method", ["probability", "embedding"])
+def test_songs_may_be_longer_than_the_network_can_look_back(method: Method):
+    network = small_composer(window=64)
+    heard = []
+    (reader,) = compose_streams(
+        network, HEADER, bars=3, freedom=FREE, method=method, rngs=[np.random.default_rng(2)], guard=no_guard,
+        on_bar=heard.append,
+    )  # fmt: skip
+
+    score = reader.score(160.0)
+
+    assert reader.ended
+    assert len(score.time_signatures) == 3
+    assert len(t.encode(score, "heavy-metal")) > 2 * 64
+    assert sorted(heard) == heard
+    assert set(heard) == set(range(3))
+
+
+def test_a_guard_has_the_last_word():
+    def no_drums(reader: Reader, mask: np.ndarray) -> None:
+        if reader.fresh and reader.role == 0:
+            mask[:] = False
+            mask[t.REST] = True
+
+    (reader,) = compose_streams(
+        small_composer(), HEADER, bars=3, freedom=FREE, method="probability", rngs=[np.random.default_rng(1)],
+        guard=no_drums,
+    )  # fmt: skip
+
+    drums = reader.score(160.0).part("drums")
+    assert drums is not None
+    assert drums.notes == ()
+
+
+def test_composing_leaves_the_global_chance_alone():
+    np.random.seed(5)
+    torch.manual_seed(5)
+    expected = (np.random.random(), torch.rand(1).item())
+    network = small_composer()
+    np.random.seed(5)
+    torch.manual_seed(5)
+
+    compose(network, [1], method="embedding")
+
+    assert (np.random.random(), torch.rand(1).item()) == expected

@@ -209,6 +209,13 @@ class Ledger:
         rows = self._read("SELECT min(json_extract(times, '$.seen')) AS seen FROM posts WHERE open")
         return rows[0]["seen"] if rows else None
 
+    def last_failure(self) -> Post | None:
+        """The row that failed most recently."""
+        rows = self._read(
+            "SELECT * FROM posts WHERE state = 'failed' ORDER BY json_extract(times, '$.failed') DESC LIMIT 1"
+        )
+        return _post(rows[0]) if rows else None
+
     def last_polls(self) -> dict[str, float]:
         """Platform to Unix time at which it was last read to its end."""
         return {row["platform"]: row["polled_at"] for row in self._read("SELECT * FROM bookmarks")}

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 from redis import Redis
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 from rq import SimpleWorker
 
@@ -52,8 +53,10 @@ def _queue_table(redis: Redis, workers: dict[str, int]) -> Table:
 
 def _ledger_table(ledger: Ledger) -> Table:
     oldest = ledger.oldest_waiting()
-    waiting = "nothing is open" if oldest is None else f"oldest open post: {_ago(oldest)}"
-    table = Table("platform", "state", "posts", title="Ledger", caption=waiting)
+    notes = ["nothing is open" if oldest is None else f"oldest open post: {_ago(oldest)}"]
+    if failure := ledger.last_failure():
+        notes.append(f"last failure, {_ago(failure.times['failed'])}: {failure.key}: {escape(failure.reason)}")
+    table = Table("platform", "state", "posts", title="Ledger", caption="\n".join(notes))
     for (platform, state), number in sorted(ledger.counts().items()):
         table.add_row(platform, state, str(number))
     return table

@@ -16,8 +16,10 @@ from redis.exceptions import ConnectionError as RedisGone
 from redis.exceptions import RedisError
 from redis.exceptions import TimeoutError as RedisSlow
 from rq import Queue, SimpleWorker, worker_registration
+from rq.exceptions import DequeueTimeout
 from rq.executions import Execution
 from rq.job import Job
+from rq.worker import WorkerStatus
 
 from model.errors import NeedsOperator
 from worker.queue import SERIALIZER, open_queue, put_due
@@ -94,15 +96,27 @@ class Service(SimpleWorker):
         """Do not: nobody sends commands, and taking leave of the channel takes a second."""
 
     def dequeue_job_and_maintain_ttl(
-        self, timeout: int | None, max_idle_time: int | None = None
+        self, timeout: int | None, max_idle_time: int | None = None  # noqa: ARG002
     ) -> tuple[Job, Queue] | None:
-        """The next job; looks up every second, so that no signal needs to break into a dequeue and lose its job."""
-        if timeout is None:
-            return super().dequeue_job_and_maintain_ttl(None, max_idle_time)
+        """The next job, or None when told to stop, or when there is none and `timeout` is None.
+
+        RQ's own lets a signal break into it, which may lose a job just taken, and does not hear one while Redis is
+        away; this one looks up every second.
+        """
         while not self._stop_requested:
             try:
-                if job := super().dequeue_job_and_maintain_ttl(1, max_idle_time=1):
-                    return job
+                self.set_state(WorkerStatus.IDLE)
+                self.heartbeat()
+                if self.should_run_maintenance_tasks:
+                    self.run_maintenance_tasks()  # type: ignore[no-untyped-call]
+                found = self.queue_class.dequeue_any(
+                    self.queues, timeout and 1, self.connection, self.job_class, self.serializer
+                )
+                if found:
+                    found[0].redis_server_version = self.get_redis_server_version()  # type: ignore[no-untyped-call]
+                return found
+            except DequeueTimeout:
+                continue
             except (RedisGone, RedisSlow) as error:
                 log.warning("Redis went away (%s); waiting for it", error)
                 self._await_redis()
@@ -137,6 +151,13 @@ class Service(SimpleWorker):
             log.warning("%s: put back", job.id)
         else:
             super().handle_exception(job, *exc_info)
+
+    def teardown(self) -> None:
+        """Sign off; without Redis there is nobody to sign off with."""
+        try:
+            super().teardown()  # type: ignore[no-untyped-call]
+        except RedisError as error:
+            log.warning("ended while Redis was away: %s", error)
 
     def get_heartbeat_ttl(self, job: Job, working_time: float = 0.0) -> int:  # noqa: ARG002
         """Seconds for which a job is ours without a new heartbeat."""

@@ -119,6 +119,19 @@ def test_a_redis_that_dies_and_comes_back_empty_loses_nothing(house, network, tm
     assert sorted(reply["key"] for reply in network.replies) == sorted(keys)
 
 
+def test_a_bot_told_to_stop_while_redis_is_away_ends(house, network):
+    with TemporaryDirectory() as folder:
+        with own_redis(folder):
+            bot = house.start_bot(REDIS_URL=f"unix://{folder}/redis.sock")
+            house.await_bookmark()
+            time.sleep(0.5)
+        time.sleep(0.5)
+
+        bot.terminate()
+
+        assert bot.wait(20) == 0
+
+
 def test_a_song_that_fails_becomes_an_apology_and_the_next_is_played(house, network, tmp_path):
     house.start("stub_studio.py", 0)
     house.start_bot()
@@ -248,13 +261,15 @@ def test_status_of_a_house_at_work_is_sound(house, network, redis, redis_url, tm
     house.start_bot()
     house.await_bookmark()
     network.post("@lnh_ai /help")
-    wait_until(lambda: network.replies)
+    network.post("@lnh_ai break /compose")
+    wait_until(lambda: len(network.replies) == 2)
     wait_until(lambda: redis.scard("rq:workers") == 2)
 
     ended = lnh("status", REDIS_URL=redis_url, LNH_DATA=str(tmp_path / "data"))
 
     assert (ended.returncode, ended.stderr) == (0, "")
     assert "posted" in ended.stdout
+    assert "mastodon-2: ValueError: a string snapped" in " ".join(ended.stdout.split())
     assert "compose" in ended.stdout
 
 

@@ -11,10 +11,12 @@ from model.genre import Genre, Player
 from worker.perform import RATE
 from worker.render import Sound, Stems
 
-CEILING_DBTP = -1.4  # -1 after encoding: AAC adds up to 0.3 dB
+CEILING_DBTP = -1.7  # -1 after encoding: MP3 and AAC were seen to add up to 0.3 dB
 LOWEST_HZ = 28.0  # below is rumble and direct current
 LOUDNESS_TOLERANCE_LU = 0.05
 SILENT_LUFS = -70.0
+INAUDIBLE_DB = -60.0  # below the highest peak
+LAST_FADE_SECONDS = 0.2
 OVERSAMPLING = 4
 STEP = 32  # frames between two values of the limiter's gain
 LOOK_AHEAD_STEPS = 4  # 3 ms
@@ -34,12 +36,14 @@ class Mix:
 
 
 def mix_down(stems: Stems, genre: Genre) -> Mix:
-    """Balance the stems and master them: free of direct current, at the genre's loudness, peaks under the ceiling.
+    """Balance the stems and master them: free of direct current, at the genre's loudness, peaks under the ceiling,
+    no silence at the end.
 
     Silence stays silence.
     """
     sound = balance(stems, genre)
     sound = high_pass(sound)
+    sound = end(sound)
     return Mix(sound=master(sound, genre.sound.loudness_lufs))
 
 
@@ -56,6 +60,17 @@ def high_pass(sound: Sound) -> Sound:
     """Without what nobody hears: everything below `LOWEST_HZ`."""
     sections = signal.butter(2, LOWEST_HZ, "highpass", fs=RATE, output="sos")
     return np.asarray(signal.sosfilt(sections, sound, axis=0), np.float32)
+
+
+def end(sound: Sound) -> Sound:
+    """Without the silence at the end: faded out as soon as the last ring can no longer be heard."""
+    heard = np.flatnonzero(np.abs(sound).max(axis=1) > np.abs(sound).max() * 10 ** (INAUDIBLE_DB / 20))
+    if not len(heard):
+        return sound
+    fade = np.linspace(1, 0, round(LAST_FADE_SECONDS * RATE), dtype=np.float32)[:, None]
+    cut = sound[: heard[-1] + len(fade)].copy()
+    cut[-len(fade) :] *= fade[-len(cut) :]
+    return cut
 
 
 def master(sound: Sound, loudness_lufs: float) -> Sound:

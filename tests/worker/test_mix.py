@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from scores import make_score
 
 from model.genre import load_genres
-from worker.mix import CEILING_DBTP, balance, high_pass, limit, master, measure_loudness, mix_down, true_peaks
+from worker.mix import CEILING_DBTP, balance, end, high_pass, limit, master, measure_loudness, mix_down, true_peaks
 from worker.perform import RATE
 from worker.render import render
 
@@ -83,6 +83,17 @@ def test_direct_current_is_removed_and_music_is_not():
 
     assert np.abs(high_pass(offset)[RATE:]).max() < 1e-3
     assert np.abs(high_pass(sine(110))[RATE // 2 :]).max() == pytest.approx(0.5, rel=0.02)
+
+
+def test_silence_at_the_end_is_cut_and_the_ring_before_it_is_not():
+    ring = sine(440, 2.0) * np.geomspace(1, 1e-3, 2 * RATE, dtype=np.float32)[:, None]
+    sound = np.concatenate([ring, np.zeros((3 * RATE, 2), np.float32)])
+
+    cut = end(sound)
+
+    assert len(cut) / RATE == pytest.approx(2.2, abs=0.05)
+    assert np.array_equal(cut[: RATE * 19 // 10], sound[: RATE * 19 // 10])
+    assert abs(cut[-1]).max() == 0
 
 
 def test_peaks_between_the_samples_are_seen():

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from model import tokens as t
 from model.dynamics import play_dynamics
-from model.genre import Genre
+from model.genre import BadGenre, Genre
 from model.network import Composer
 from model.originality import Index
 from model.reader import DRUMS, Reader
@@ -40,8 +40,11 @@ class Band:
         """Get a genre's band ready.
 
         Raises:
+            BadGenre: The composer knows no songs of that name.
             BadWeights: Its weights are missing, damaged or of another vocabulary.
         """
+        if genre.archives[0] not in t.CORPORA:
+            raise BadGenre(f"{genre.name}: archives has {genre.archives[0]!r}; it can be {', '.join(t.CORPORA)}")
         path = weights_path(genre.weights)
         index = path.with_suffix(".originality.safetensors")
         return cls(

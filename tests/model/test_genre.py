@@ -158,6 +158,8 @@ def test_a_value_of_another_type_is_named_with_what_to_write(tmp_path: Path, old
         ('title = "Polka"', 'title = "Polka"\nseconds = [60, 30]', "seconds is [60.0, 30.0]; put the shorter first"),
         ('title = "Polka"', 'title = "Polka"\ntime_signature = [4, 0]', "time_signature is [4, 0]"),
         ('title = "Polka"', 'title = "Polka"\ntime_signature = [4, 3]', "time_signature is [4, 3]"),
+        ('title = "Polka"', 'title = "Polka"\ntime_signature = [2, 2]', "the band plays [4, 4], [2, 4]"),
+        ('archives = ["folk"]', "archives = []", "archives is empty"),
         ('role = "bass"', 'role = "lead"', "give each role once"),
         ("program = 58", "program = 128", "program must be 0 to 127"),
         ("program = 58", "program = 58\npan = 1.5", "pan must be -1 to 1"),

@@ -1,0 +1,299 @@
+"""The band plays what was asked, the same again for the same request, and nothing that was stolen."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from small_composer import small_composer
+
+from model import tokens as t
+from model.band import (
+    LATEST_ENTRY,
+    LONGEST_DRUM_REST,
+    MOST_ALIKE,
+    PHRASE,
+    Band,
+    bars_of,
+    keep_meter,
+    keep_playing,
+)
+from model.errors import NeedsOperator
+from model.genre import BadGenre, Genre
+from model.network import Composer
+from model.originality import build_index
+from model.reader import Reader
+from model.request import ComposeRequest
+from model.score import Score, TimeSignature
+from model.weights import BadWeights, load_weights, save_weights, weights_path
+
+TRAINED = weights_path("heavy-metal")
+
+
+def make_request(**changes: object) -> ComposeRequest:
+    values = {
+        "key": "mastodon-1138", "title": "Dancing robots", "take": 1, "genre": "heavy-metal", "tempo_bpm": 160.0,
+        "randomness": 0.2, "seed": 123, "bars": 2,
+    }  # fmt: skip
+    return ComposeRequest(**(values | changes))  # type: ignore[arg-type]
+
+
+@pytest.fixture(scope="module")
+def network() -> Composer:
+    return small_composer()
+
+
+@pytest.fixture(scope="module")
+def band(genre: Genre, network: Composer) -> Band:
+    return Band(genre=genre, network=network, known_songs=None)
+
+
+@pytest.fixture(scope="module")
+def song(band: Band) -> Score:
+    return band.compose(make_request())
+
+
+def with_method(band: Band, method: str) -> Band:
+    sampling = replace(band.genre.sampling, method=method)
+    return replace(band, genre=replace(band.genre, sampling=sampling))
+
+
+def without_chances(song: Score) -> list[list[tuple[int, int, int]]]:
+    """What is played, without how loud."""
+    return [[(note.start, note.pitch, note.duration) for note in part.notes] for part in song.parts]
+
+
+def read(bars: list[str], wanted: int = 40, role: str = "drums") -> Reader:
+    """A reader before the next bar of a single part, after bars given by their tokens."""
+    reader = Reader(wanted)
+    names = ["START", "GENRE rock", "TEMPO 120", f"WITH {role}"]
+    for bar in bars:
+        names += ["BAR 4/4", *bar.split(", ")]
+    for name in [*names, "BAR 4/4"]:
+        reader.push(t.NAMES.index(name))
+    return reader
+
+
+def kept(reader: Reader) -> set[str]:
+    mask = reader.allowed()
+    keep_playing(reader, mask)
+    return {t.NAMES[token] for token in np.flatnonzero(mask)}
+
+
+def test_the_same_request_gives_the_same_score(genre: Genre, song: Score):
+    again = Band(genre=genre, network=small_composer(), known_songs=None).compose(make_request())
+
+    assert again == song
+
+
+@pytest.mark.parametrize("change", [{"seed": 124}, {"randomness": 0.9}])
+def test_another_seed_or_randomness_gives_another_score(band: Band, song: Score, change: dict[str, float]):
+    other = band.compose(make_request(**change))
+
+    assert without_chances(other) != without_chances(song)
+
+
+@pytest.mark.parametrize("change", [{"title": "Rust"}, {"take": 7}, {"key": "x-1"}])
+def test_what_is_not_music_does_not_change_the_music(band: Band, song: Score, change: dict[str, object]):
+    assert band.compose(make_request(**change)) == song
+
+
+@pytest.mark.parametrize("tempo_bpm", [70.0, 133.3, 240.0])
+def test_bars_tempo_metre_and_players_are_as_asked(band: Band, tempo_bpm: float):
+    score = band.compose(make_request(tempo_bpm=tempo_bpm, bars=1))
+
+    assert score.tempo_bpm == tempo_bpm
+    assert score.time_signatures == ((4, 4),)
+    assert [part.role for part in score.parts] == ["drums", "rhythm", "bass", "lead"]
+    assert all(part.notes for part in score.parts)
+
+
+def test_a_song_lasts_as_long_as_asked(band: Band):
+    score = band.compose(make_request(bars=None, seconds=3.0))
+
+    assert score.seconds == pytest.approx(3.0)
+
+
+@pytest.mark.parametrize("signature", [(3, 4), (7, 8)])
+def test_a_genre_keeps_its_metre(band: Band, signature: TimeSignature):
+    waltz = replace(band, genre=replace(band.genre, time_signature=signature))
+
+    score = waltz.compose(make_request())
+
+    assert score.time_signatures == (signature,) * 2
+
+
+def test_the_embedding_space_gives_a_song_too_and_another_one(band: Band, song: Score):
+    other = with_method(band, "embedding").compose(make_request())
+
+    assert len(other.time_signatures) == 2
+    assert all(part.notes for part in other.parts)
+    assert without_chances(other) != without_chances(song)
+
+
+def test_not_all_notes_are_equally_loud(song: Score):
+    assert len({note.velocity for part in song.parts for note in part.notes}) > 10
+
+
+def test_progress_is_told_bar_by_bar(band: Band):
+    heard: list[int] = []
+
+    band.compose(make_request(), heard.append)
+
+    assert set(heard) == {0, 1}
+
+
+def test_a_song_that_copies_a_known_one_is_dropped_for_the_next(
+    band: Band, song: Score, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("model.band.LONGEST_COPY", 0)
+    known = build_index([song])
+    assert known.longest_run(song) > 0
+
+    other = replace(band, known_songs=known).compose(make_request())
+
+    assert other != song
+    assert known.longest_run(other) == 0
+    assert other.time_signatures == song.time_signatures
+
+
+@pytest.mark.parametrize("tempo_bpm", [40, 70, 72.5, 80, 96, 100, 120, 133, 140, 160, 180, 200, 239, 240, 400])
+def test_by_default_a_song_lasts_within_the_time_of_its_genre(genre: Genre, tempo_bpm: float):
+    request = make_request(tempo_bpm=tempo_bpm, bars=None)
+
+    bars = bars_of(request, genre)
+
+    assert 45 <= bars * 4 * 60 / tempo_bpm <= 60
+    assert bars % 2 == 0
+
+
+@pytest.mark.parametrize(("tempo_bpm", "bars"), [(70, 16), (100, 20), (140, 28), (160, 32), (240, 48)])
+def test_a_song_is_a_whole_number_of_phrases(genre: Genre, tempo_bpm: float, bars: int):
+    assert bars_of(make_request(tempo_bpm=tempo_bpm, bars=None), genre) == bars
+    assert bars % PHRASE == 0
+
+
+@given(st.floats(20, 400), st.floats(5, 300), st.floats(1, 2))
+@settings(max_examples=60, deadline=None)
+def test_no_time_that_a_genre_can_ask_for_is_exceeded(genre: Genre, tempo_bpm: float, shortest: float, stretch: float):
+    short = replace(genre, seconds=(shortest, shortest * stretch))
+    seconds_per_bar = 240 / tempo_bpm
+
+    bars = bars_of(make_request(tempo_bpm=tempo_bpm, bars=None), short)
+
+    assert bars >= 1
+    assert bars * seconds_per_bar <= max(shortest * stretch, seconds_per_bar) * (1 + 1e-9)
+
+
+@pytest.mark.parametrize(("seconds", "bars"), [(1, 1), (6, 4), (30, 20), (45.2, 30), (600, 400)])
+def test_asked_seconds_are_met_to_the_nearest_bar(genre: Genre, seconds: float, bars: int):
+    assert bars_of(make_request(bars=None, seconds=seconds), genre) == bars
+
+
+def test_asked_bars_win_over_asked_seconds(genre: Genre):
+    assert bars_of(make_request(bars=7, seconds=30), genre) == 7
+
+
+def test_between_bars_only_the_metre_of_the_genre_and_the_end_are_left(genre: Genre):
+    everything = np.ones(len(t.NAMES), dtype=np.bool_)
+
+    keep_meter(everything, genre)
+
+    assert {t.NAMES[token] for token in np.flatnonzero(everything)} == {"BAR 4/4", "END"}
+
+
+def test_what_the_grammar_forbids_the_metre_does_not_allow(genre: Genre):
+    mask = np.zeros(len(t.NAMES), dtype=np.bool_)
+    mask[t.BAR.start : t.BAR.stop] = True
+
+    keep_meter(mask, genre)
+
+    assert {t.NAMES[token] for token in np.flatnonzero(mask)} == {"BAR 4/4"}
+
+
+def test_the_drums_do_not_rest_for_long():
+    beat = "AT 0, HIT 36, DONE"
+
+    assert "REST" in kept(read([beat] + ["REST"] * (LONGEST_DRUM_REST - 1)))
+    assert "REST" not in kept(read([beat] + ["REST"] * LONGEST_DRUM_REST))
+
+
+def test_a_lead_may_rest_longer_than_the_drums():
+    phrase = "AT 0, DURATION 6, PITCH 60, DONE"
+
+    assert "REST" in kept(read([phrase] + ["REST"] * 10, role="lead"))
+
+
+def test_a_part_that_never_played_must_enter_in_time():
+    assert "REST" in kept(read(["REST"] * (LATEST_ENTRY - 1), role="lead"))
+    assert "REST" not in kept(read(["REST"] * LATEST_ENTRY, role="lead"))
+
+
+@pytest.mark.parametrize("bars", [1, 2, 5])
+def test_in_a_short_song_everyone_enters_by_the_last_bar(bars: int):
+    assert "REST" not in kept(read(["REST"] * (bars - 1), wanted=bars, role="lead"))
+
+
+def test_a_bar_is_not_played_on_and_on():
+    phrase, answer = "AT 0, DURATION 6, PITCH 60, DONE", "AT 0, DURATION 6, PITCH 67, DONE"
+
+    some = kept(read([answer, phrase] + ["REPEAT 1"] * (MOST_ALIKE - 2), role="lead"))
+    too_many = kept(read([answer, phrase] + ["REPEAT 1"] * (MOST_ALIKE - 1), role="lead"))
+
+    assert "REPEAT 1" in some
+    assert {name for name in too_many if name.startswith("REPEAT")} == {f"REPEAT {MOST_ALIKE + 1}"}
+
+
+@pytest.mark.parametrize("role", ["drums", "bass", "lead"])
+@pytest.mark.parametrize("rests", [0, 1, 20, 39])
+def test_a_guard_always_leaves_something_to_play(role: str, rests: int):
+    assert kept(read(["REST"] * rests, role=role))
+
+
+def test_a_band_without_weights_says_what_to_do(genre: Genre, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("model.weights.WEIGHTS_FOLDER", tmp_path)
+
+    with pytest.raises(BadWeights, match=r"heavy-metal\.safetensors: no such file; train it"):
+        Band.load(genre)
+
+
+def test_a_band_is_loaded_with_what_must_not_be_copied(
+    genre: Genre, network: Composer, song: Score, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("model.weights.WEIGHTS_FOLDER", tmp_path)
+    save_weights(tmp_path / "heavy-metal.safetensors", network, {})
+    without = Band.load(genre)
+    build_index([song]).save(tmp_path / "heavy-metal.originality.safetensors")
+
+    band = Band.load(genre)
+
+    assert without.known_songs is None
+    assert band.known_songs is not None
+    assert band.known_songs.longest_run(song) > 0
+
+
+def test_a_genre_that_the_composer_never_heard_of_is_named(genre: Genre):
+    with pytest.raises(BadGenre, match="archives has 'polka'; it can be heavy-metal") as caught:
+        Band.load(replace(genre, archives=("polka",)))
+
+    assert isinstance(caught.value, NeedsOperator)
+
+
+@pytest.mark.skipif(not TRAINED.is_file(), reason="the weights are not trained yet")
+def test_the_trained_band_plays_the_same_again_for_the_same_request(genre: Genre):
+    request = make_request(bars=4)
+
+    first, again = (Band.load(genre).compose(request) for _ in range(2))
+
+    assert first == again
+    assert len(first.time_signatures) == 4
+    assert all(part.notes for part in first.parts)
+
+
+@pytest.mark.skipif(not TRAINED.is_file(), reason="the weights are not trained yet")
+def test_the_trained_weights_are_of_this_vocabulary():
+    network = load_weights(TRAINED)
+
+    assert network.token.weight.shape[0] == len(t.NAMES)

@@ -99,7 +99,7 @@ class Composer(nn.Module):
     def hidden(self, tokens: Tensor, inputs: Tensor, cache: Cache | None = None) -> Tensor:
         """The last hidden state (B, T, width), which lies in the space of the token embeddings.
 
-        With a cache, the tokens continue what it holds, and are added to it.
+        With a cache, the tokens continue what it holds, one at a time after the first call, and are added to it.
         """
         past = cache.length if cache else 0
         x = self.token(tokens) + self._embed(inputs)

@@ -42,13 +42,13 @@ HITS = tuple(
 # Semitones above the lowest note; the 64 most frequent of 5 million chords in the band archives (98 % of them).
 SHAPES: tuple[tuple[int, ...], ...] = tuple(
     tuple(map(int, shape.split(".")))
-    for shape in (
+    for shape in (  # noqa: SIM905  # a table of words is easier to read than a list of strings
         "0 0.7 0.7.12 0.5 0.12 0.3 0.4 0.4.7 0.5.9 0.3.8 0.3.7 0.9 0.8 0.4.9 0.5.8 0.7.12.16 0.2 0.6 0.12.19 0.5.10 "
         "0.5.12 0.4.7.12 0.15 0.5.9.12 0.5.12.17 0.7.12.19 0.16 0.10 0.24 0.7.12.16.19.24 0.12.24 0.4.7.12.16 "
         "0.7.12.16.19 0.1 0.7.12.19.24 0.5.7 0.8.12 0.7.16 0.19 0.3.8.12 0.2.7 0.7.12.15 0.5.8.12 0.3.7.12 0.3.7.10 "
         "0.7.12.15.19 0.4.12 0.7.14 0.4.7.11 0.3.6 0.7.10 0.12.19.24 0.11 0.5.9.12.17 0.7.12.15.19.24 0.6.11 0.5.9.14 "
         "0.2.5 0.12.16.19 0.9.12 0.2.5.9 0.21 0.3.10 0.14"
-    ).split()  # noqa: SIM905  # as a table of words it can be read
+    ).split()
 )
 
 NAMES: list[str] = []

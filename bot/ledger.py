@@ -81,7 +81,7 @@ class Ledger:
     def __init__(self, path: Path) -> None:
         self._path, self._lock = path, RLock()
         with self._operator_errors():
-            path.parent.mkdir(parents=True, exist_ok=True)
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)  # it holds what people wrote
             self._db = sqlite3.connect(path, timeout=30, isolation_level=None, check_same_thread=False)
             self._db.row_factory = sqlite3.Row
             self._db.execute("PRAGMA journal_mode = WAL")

@@ -10,7 +10,7 @@ from bot.settings import Settings
 STUB = Path(__file__).with_name("stub_studio.py")
 
 if __name__ == "__main__":
-    environment = {name: value for name, value in os.environ.items() if name != "REDIS_URL"}
+    environment = dict(os.environ)
     post, out, seconds = sys.argv[1:]
     work = [sys.executable, str(STUB), seconds]
     played = play(post, Path(out), sys.stdout, Settings.from_environment(environment), environment, work=work)

@@ -69,6 +69,7 @@ class Service(SimpleWorker):
         ended = Event()
         pulse = Thread(target=self._beat, args=(ended,), name="pulse", daemon=True)
         pulse.start()
+        log.info("taking jobs of %s", self.queues[0].name)
         try:
             self.work(burst=until_empty, logging_level="WARNING")
         finally:

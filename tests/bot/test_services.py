@@ -71,7 +71,7 @@ def own_redis(folder):
 def play(post, out, seconds=0.1, **variables):
     for folder in variables.values():
         folder.mkdir()
-    return started("stub_play.py", post, out, seconds, **variables)
+    return started("stub_play.py", post, out, seconds, REDIS_URL="", **variables)
 
 
 def test_a_listener_killed_in_the_middle_of_ten_mentions_answers_each_once(house, network):
@@ -191,6 +191,20 @@ def test_the_same_post_has_the_same_key_and_seed_again(tmp_path):
     (first,), (second,) = (list((tmp_path / out).glob("*.mp3")) for out in ("out", "again"))
     assert first.name == second.name
     assert first.read_text().split()[0] == second.read_text().split()[0]
+
+
+def test_on_a_shared_redis_a_post_is_played_beside_the_services_there(house, network, redis, redis_url, tmp_path):
+    house.start("stub_studio.py", 0)
+    house.start_bot()
+    house.await_bookmark()
+
+    with started("stub_play.py", ASK.format(""), tmp_path / "out", 0.1, REDIS_URL=redis_url) as process:
+        said, _ = process.communicate(timeout=60)
+
+    assert said.endswith("posted\n")
+    assert [path.suffix for path in sorted((tmp_path / "out").iterdir())] == FILES
+    assert network.replies == []
+    assert redis.keys("rq:queue:*-play-*") == []
 
 
 def test_another_post_has_another_key(tmp_path):

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model import tokens as t
+from model.arrange import arrange
 from model.errors import NeedsOperator
 from model.midi import BadMidi, read_midi
 from model.reader import INPUTS, Reader
@@ -110,9 +111,10 @@ def read_scores(files: Sequence[Path], on_file: Callable[[], None] = lambda: Non
 
 def as_song(score: Score, name: str, corpus: str, roles: Sequence[Role], held_out: bool) -> Song | None:
     """A score as tokens and inputs; None when nobody of `roles` plays in it."""
-    if not any(part.role in roles and part.notes for part in score.parts):
+    score = arrange(score, roles)
+    if not any(part.notes for part in score.parts):
         return None
-    stream = t.encode(score, corpus, roles)
+    stream = t.encode(score, corpus)
     reader = Reader(len(score.time_signatures))
     known = np.empty((len(stream), len(INPUTS)), dtype=np.int16)
     for i, token in enumerate(stream):

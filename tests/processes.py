@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 TESTS = Path(__file__).parent
 
@@ -14,14 +15,16 @@ TESTS = Path(__file__).parent
 @contextmanager
 def started(script: str, *arguments: object, **variables: object) -> Iterator[subprocess.Popen[str]]:
     """A script of this folder, killed at the end if it still runs."""
-    environment = {**os.environ, "PYTHONPATH": str(TESTS.parent), **{k: str(v) for k, v in variables.items()}}
-    command = [sys.executable, str(TESTS / script), *map(str, arguments)]
-    process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    try:
-        yield process
-    finally:
-        process.kill()
-        process.communicate()
+    with TemporaryDirectory(ignore_cleanup_errors=True) as folder:  # a killed process leaves things behind
+        own = {"PYTHONPATH": TESTS.parent, "TMPDIR": folder, **variables}
+        environment = {**os.environ, **{name: str(value) for name, value in own.items()}}
+        command = [sys.executable, str(TESTS / script), *map(str, arguments)]
+        process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        try:
+            yield process
+        finally:
+            process.kill()
+            process.communicate()
 
 
 def wait_until(condition: Callable[[], object], seconds: float = 60) -> None:

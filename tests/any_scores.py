@@ -13,7 +13,7 @@ DRUM_KEYS = (t.KICK, t.SNARE, *t.OTHER_DRUMS)
 @st.composite
 def any_scores(draw: st.DrawFn, pitches: range = range(128)) -> Score:
     """Any line-up in any metre: bars of new notes, rests, repeats, doubles and roots, in no musical order."""
-    signatures = tuple(draw(st.lists(st.sampled_from(TIME_SIGNATURES), min_size=1, max_size=6)))
+    signatures = tuple(draw(st.lists(st.sampled_from(TIME_SIGNATURES), min_size=1, max_size=4)))
     roles: list[Role] = sorted(draw(st.sets(st.sampled_from(ROLES), min_size=1)), key=ROLES.index)
     played: dict[Role, list[t.BarNotes]] = {role: [] for role in roles}
     for signature in signatures:
@@ -50,4 +50,4 @@ def _new_bars(role: Role, ticks: int, pitches: range) -> st.SearchStrategy[t.Bar
     else:
         keys = st.integers(pitches.start, pitches.stop - 1)
         notes = st.dictionaries(keys, st.sampled_from(DURATIONS), min_size=1, max_size=t.MOST_AT_ONCE)
-    return st.dictionaries(starts, notes, min_size=1, max_size=4).map(as_bar)
+    return st.dictionaries(starts, notes, min_size=1, max_size=3).map(as_bar)

@@ -24,7 +24,7 @@ def loudness(score: Score, start: int, pitch: int) -> int:
 
 
 @given(any_scores(), st.integers(0, 2**32 - 1))
-@settings(deadline=None, max_examples=20)
+@settings(deadline=None, max_examples=8)
 def test_every_note_is_heard_and_only_its_loudness_changes(score: Score, seed: int):
     played = play_dynamics(score, np.random.default_rng(seed))
 

@@ -133,7 +133,7 @@ def test_a_missing_file_and_a_folder_are_named(tmp_path: Path):
 
 
 @given(data=st.data())
-@settings(deadline=None, max_examples=80)
+@settings(deadline=None, max_examples=60)
 def test_a_damaged_file_is_read_or_refused_and_nothing_else(data: st.DataObject, damaged: Path):
     good = (damaged.parent / "good.mid").read_bytes()
     content = bytearray(good[: data.draw(st.integers(0, len(good)))])

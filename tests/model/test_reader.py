@@ -16,7 +16,7 @@ from model.reader import DRUM_DURATION, INPUTS, NOWHERE, Reader, decode, grid
 from model.score import ROLES, TIME_SIGNATURES, Note, Part, Role, Score
 
 seeds = st.integers(0, 2**32 - 1)
-few = settings(deadline=None, max_examples=20)
+few = settings(deadline=None, max_examples=12)
 
 
 def read(names: str, bars: int = 4) -> Reader:

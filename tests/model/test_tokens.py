@@ -50,7 +50,7 @@ def eighths(*pitches: int) -> t.BarNotes:
 
 
 @given(any_scores())
-@settings(deadline=None, max_examples=50)
+@settings(deadline=None, max_examples=30)
 def test_any_score_survives_the_trip_through_tokens(score: Score):
     stream = t.encode(score, "heavy-metal")
 
@@ -81,7 +81,7 @@ def test_the_last_tick_of_a_bar_in_any_metre_survives_the_trip(signature: TimeSi
 
 
 @given(st.sets(st.sampled_from(DRUM_KEYS), min_size=1, max_size=t.MOST_AT_ONCE))
-@settings(deadline=None, max_examples=50)
+@settings(deadline=None, max_examples=30)
 def test_drums_of_any_combination_survive_the_trip(keys: set[int]):
     score = song({"drums": tuple((12, DRUM_DURATION, key) for key in sorted(keys))})
 
@@ -91,7 +91,7 @@ def test_drums_of_any_combination_survive_the_trip(keys: set[int]):
 
 
 @given(st.dictionaries(st.integers(0, 127), st.sampled_from(DURATIONS), min_size=1, max_size=t.MOST_AT_ONCE))
-@settings(deadline=None, max_examples=50)
+@settings(deadline=None, max_examples=30)
 def test_chords_of_any_pitches_and_lengths_survive_the_trip(chord: dict[int, int]):
     score = song({"keys": tuple(sorted((4, duration, pitch) for pitch, duration in chord.items()))})
 

@@ -1,8 +1,8 @@
 """Generated songs beside real ones: how alike they are, whether they can be told apart, and what was copied.
 
 Songs of unlike length are unlike for that alone, so every song longer than the generated ones is cut to an excerpt of
-their median number of bars, at a place drawn from its file name; a song of less than half is left out. Parts that
-nobody plays in the genre are left out of both. All chance comes from SEED: the same folders give the same figures.
+their median number of bars, at a place drawn from its file name; a song of less than half is left out. Both are
+arranged for the genre's players. All chance comes from SEED: the same folders give the same figures.
 """
 
 import zlib
@@ -15,9 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.progress import Progress
 
+from model.arrange import arrange
 from model.corpus import song_groups
 from model.errors import NeedsOperator
-from model.features import cut, describe, keep_roles
+from model.features import cut, describe
 from model.midi import BadMidi, read_midi
 from model.originality import Bars, Index, full_bars, gather_index, song_windows
 from model.score import Role, Score
@@ -211,7 +212,7 @@ def _read(files: Sequence[Path], roles: Sequence[Role], unreadable: list[str], l
     """The songs of the files that can be read, with the parts that the genre has."""
     for path in progress.track(files, description=label):
         try:
-            yield path, keep_roles(read_midi(path), roles)
+            yield path, arrange(read_midi(path), roles)
         except BadMidi as error:
             unreadable.append(str(error))
 

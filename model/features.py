@@ -11,7 +11,7 @@ Sources:
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -85,11 +85,6 @@ def _cut_notes(notes: Sequence[Note], start: int, end: int) -> tuple[Note, ...]:
         for note in notes
         if start <= note.start < end
     )
-
-
-def keep_roles(score: Score, roles: Sequence[Role]) -> Score:
-    """The song without the parts that nobody of these plays."""
-    return replace(score, parts=tuple(part for part in score.parts if part.role in roles))
 
 
 def describe(score: Score) -> dict[str, float]:

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scores import BAR, KICK, empty_score, make_score, one_note_score
 
-from model.features import columns, cut, describe, keep_roles, syncopated
+from model.features import columns, cut, describe, syncopated
 from model.score import ROLES, TICKS_PER_BEAT, TIME_SIGNATURES, Note, Part, Role, Score
 
 
@@ -131,12 +131,6 @@ def test_an_excerpt_starts_at_its_bar_and_ends_with_it():
 
     assert excerpt.ticks == BAR
     assert [(note.start, note.pitch, note.duration) for note in excerpt.parts[0].notes] == [(0, 41, BAR), (45, 42, 3)]
-
-
-def test_parts_that_nobody_plays_are_left_out():
-    score = make_score(roles=("drums", "bass", "keys"))
-
-    assert [part.role for part in keep_roles(score, ("bass", "lead")).parts] == ["bass"]
 
 
 def test_notes_after_the_last_bar_are_left_out():

@@ -86,8 +86,10 @@ def read_midi(path: Path) -> Score:
         raise BadMidi(f"{path}: cannot be read as MIDI: {error}") from error
     if raw.ticks_per_quarter <= 0:
         raise BadMidi(f"{path}: {raw.ticks_per_quarter} ticks a beat; SMPTE time is not supported")
-    if raw.end() > LONGEST_SONG * raw.ticks_per_quarter:
-        raise BadMidi(f"{path}: {raw.end() // raw.ticks_per_quarter} beats; at most {LONGEST_SONG} are read")
+    beats = max((int(t.notes.numpy()["time"].max()) for t in raw.tracks if len(t.notes)), default=0)
+    beats //= raw.ticks_per_quarter
+    if beats > LONGEST_SONG:
+        raise BadMidi(f"{path}: a note at beat {beats}; at most {LONGEST_SONG} beats are read")
     tracks = [track for track in (_on_grid(t, raw.ticks_per_quarter) for t in raw.tracks) if len(track.notes)]
     if not tracks:
         raise BadMidi(f"{path}: no notes in it")

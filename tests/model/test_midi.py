@@ -166,8 +166,22 @@ def test_a_song_that_lasts_for_days_is_refused_before_it_fills_the_memory(tmp_pa
     ]))  # fmt: skip
     midi.save(tmp_path / "days.mid")
 
-    with pytest.raises(BadMidi, match=f"beats; at most {LONGEST_SONG}"):
+    with pytest.raises(BadMidi, match=f"at beat 268435456; at most {LONGEST_SONG}"):
         read_midi(tmp_path / "days.mid")
+
+
+def test_a_knob_turned_long_after_the_last_note_does_not_make_a_song_long(tmp_path: Path):
+    # So ends a song of the rock archive: half a million beats after its music.
+    midi = mido.MidiFile(ticks_per_beat=1)
+    midi.tracks.append(mido.MidiTrack([
+        mido.Message("note_on", note=60, velocity=90, time=0), mido.Message("note_off", note=60, time=4),
+        mido.Message("control_change", control=7, value=0, time=410_269),
+    ]))  # fmt: skip
+    midi.save(tmp_path / "song.mid")
+
+    score = read_midi(tmp_path / "song.mid")
+
+    assert len(score.time_signatures) == 1
 
 
 def test_a_file_without_notes_is_named(tmp_path: Path):

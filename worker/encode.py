@@ -26,7 +26,7 @@ LONGEST_VIDEO_SECONDS = 139.5  # X takes 140
 VIDEO_FADE_SECONDS = 3.0  # of a song that is longer than a video can be
 FRAME_RATE = 25
 KEYFRAME_SECONDS = 2
-AAC_BITRATE = "192k"
+AAC = ("-c:a", "aac", "-profile:a", "aac_low", "-b:a", "256k", "-aac_tns", "0")  # with TNS, at 192k, peaks rose 0.7 dB
 SECONDS_ALLOWED = 300  # for one file; 10 is usual
 
 # The cheapest preset, with the tools of the High profile switched back on: a fifth less time than superfast, with
@@ -88,7 +88,7 @@ def encode_mp4(mix: Mix, picture: MovingScore, tags: Mapping[str, str], path: Pa
     run_ffmpeg(
         [*inputs, "-i", sound, "-filter_complex", _scroll(seconds), "-map", "[video]", "-map", "5:a",
          "-t", f"{seconds:.3f}", "-c:v", "libx264", "-profile:v", "high", *X264, *BT709, "-pix_fmt", "yuv420p",
-         "-g", str(FRAME_RATE * KEYFRAME_SECONDS), "-c:a", "aac", "-profile:a", "aac_low", "-b:a", AAC_BITRATE,
+         "-g", str(FRAME_RATE * KEYFRAME_SECONDS), *AAC,
          *_metadata(tags), "-movflags", "+faststart", "-f", "mp4"], path)  # fmt: skip
 
 

@@ -18,7 +18,7 @@ from model.score import ROLES, Role
 from model.tokens import CORPORA
 from model.weights import load_weights, weights_path
 
-SHARE_OF_OWN = 0.7  # of the examples when a base is tuned to a genre; the rest are shared among the other corpora
+SHARE_OF_OWN = 0.6  # of the examples when a base is tuned to a genre; the rest are shared among the other corpora
 
 
 @click.command(name="train")

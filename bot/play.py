@@ -3,14 +3,13 @@
 import hashlib
 import subprocess
 import sys
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import TemporaryDirectory, TemporaryFile
 from threading import Event, Thread
-from typing import TextIO
+from typing import IO, TextIO
 
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
@@ -32,7 +31,6 @@ SAID = {
     "refused": "answering", "failed": "apologising",
 }  # fmt: skip
 
-LOG = "worker.log"
 WORK = (sys.executable, "-m", "bot", "work")
 
 
@@ -79,9 +77,12 @@ def play(
         ours = {**environment, "REDIS_URL": redis_url, "LNH_STORE": store.url}
         bot = Bot([PlayedPost(text, out, folder)], ledger, queues, store, settings)
         try:
-            with _worker([*work, "--queue", queues.compose], ours, Path(data)) as worker:
+            with (
+                TemporaryFile() as said,  # of ours, for the folder goes when the worker ends
+                _worker([*work, "--queue", queues.compose], ours, Path(data), said) as worker,
+            ):
                 _run(bot, ledger, worker)
-                return _finished(ledger, worker, Path(data) / LOG)
+                return _finished(ledger, worker, said)
         finally:
             for queue in (queues.compose, queues.deliver):
                 open_queue(queue, queues.redis).delete()
@@ -110,10 +111,11 @@ def _made(folder: Path) -> Path:
 
 
 @contextmanager
-def _worker(command: Sequence[str], environment: Mapping[str, str], data: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """A worker as a process of its own; what it says and what it has in hand goes with our data folder."""
-    environment = {**environment, "TMPDIR": str(data)}
-    with (data / LOG).open("wb") as errors, kept(command, data, environment, errors.fileno()) as worker:
+def _worker(
+    command: Sequence[str], environment: Mapping[str, str], data: Path, errors: IO[bytes]
+) -> Iterator[subprocess.Popen[bytes]]:
+    """A worker as a process of its own; what it has in hand goes with our data folder."""
+    with kept(command, data, {**environment, "TMPDIR": str(data)}, errors.fileno()) as worker:
         yield worker
 
 
@@ -143,12 +145,12 @@ def _watch(bot: Bot, ledger: Ledger, worker: subprocess.Popen[bytes], ended: Eve
     bot.stop()
 
 
-def _finished(ledger: Ledger, worker: subprocess.Popen[bytes], log: Path) -> Post:
+def _finished(ledger: Ledger, worker: subprocess.Popen[bytes], errors: IO[bytes]) -> Post:
     posts = ledger.posts()
     if posts and not posts[0].open:
         return posts[0]
     if worker.poll() is None:
         raise KeyboardInterrupt  # the signal went to the service, which has ended cleanly
-    time.sleep(0.1)
-    said = log.read_text(errors="replace").strip().splitlines()
+    errors.seek(0)
+    said = errors.read().decode(errors="replace").strip().splitlines()
     raise NeedsOperator(f"the worker ended: {said[-1].removeprefix('lnh: ') if said else 'it said nothing'}")

@@ -22,11 +22,12 @@ def work_command(queue: str) -> None:
     """Compose and produce what is queued, until SIGTERM or Ctrl-C; a second one puts the song in hand back."""
     settings = StudioSettings.from_environment(read_environment())
     redis, genres = connect(settings.redis_url), load_genres()
-    from model.band import Band  # noqa: PLC0415  torch takes seconds, `--help` should not
+    from model.band import Band, keep_to_one_core  # noqa: PLC0415  torch takes seconds, `--help` should not
     from worker.check import find_programs, find_soundfonts  # noqa: PLC0415
     from worker.jobs import Studio  # noqa: PLC0415
     from worker.produce import produce  # noqa: PLC0415
 
+    keep_to_one_core()
     find_programs()
     find_soundfonts(genres)
     studio = Studio(genres, Band.load, produce, Store(settings.store_url), Queues(redis))
@@ -80,10 +81,11 @@ def compose_command(
 
 
 def _compose(songs: list[ComposeRequest], folder: Path, midi_only: bool) -> None:
-    from model.band import Band  # noqa: PLC0415  torch takes seconds, `--help` should not
+    from model.band import Band, keep_to_one_core  # noqa: PLC0415  torch takes seconds, `--help` should not
     from model.midi import write_midi  # noqa: PLC0415
     from worker.produce import produce  # noqa: PLC0415
 
+    keep_to_one_core()
     genre = load_genres()[songs[0].genre]
     errors = Console(stderr=True)
     with Progress(console=errors, transient=True, disable=not errors.is_terminal) as progress:

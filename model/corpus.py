@@ -19,7 +19,7 @@ from model.arrange import arrange
 from model.errors import NeedsOperator
 from model.midi import BadMidi, read_midi
 from model.reader import INPUTS, Reader
-from model.score import ROLES, Role, Score
+from model.score import Role, Score
 
 HELD_OUT_SHARE = 0.06  # of the song groups of a corpus; chosen by the group's hash, the same in every run
 SUFFIXES = (".mid", ".midi")
@@ -140,8 +140,7 @@ def load_corpus(
     Raises:
         BadCorpus: No music here.
     """
-    initials = "".join(str(ROLES.index(role)) for role in roles)
-    stored = cache / f"{corpus}-{t.FINGERPRINT}-{initials}.npz"
+    stored = cache / f"{corpus}-{_digest(folder, corpus, roles)}.npz"
     if not stored.is_file():
         songs = _read_corpus(folder, corpus, roles, on_file)
         if not songs:
@@ -149,6 +148,15 @@ def load_corpus(
         cache.mkdir(parents=True, exist_ok=True)
         _store(songs, stored)
     return _load(stored, corpus)
+
+
+def _digest(folder: Path, corpus: str, roles: Sequence[Role]) -> str:
+    """Changes with the files, the line-up, the vocabulary, and what is known beside a token."""
+    place = folder / corpus
+    files = sorted(place.rglob("*")) if place.is_dir() else [folder / f"{corpus}.tar.xz"]
+    sizes = [(path.name, path.stat().st_size, path.stat().st_mtime_ns) for path in files if path.is_file()]
+    said = json.dumps([t.FINGERPRINT, INPUTS, list(roles), sizes])
+    return hashlib.sha256(said.encode()).hexdigest()[:16]
 
 
 def _read_corpus(folder: Path, corpus: str, roles: Sequence[Role], on_file: Callable[[int], None]) -> list[Song]:

@@ -23,7 +23,7 @@ from model import tokens as t
 from model.corpus import BadCorpus, Song
 from model.errors import NeedsOperator
 from model.network import Architecture, Composer, transpose
-from model.weights import save_weights
+from model.weights import FORMAT, save_weights
 
 WINDOW = 768  # tokens of a training example; 28 bars of six players, 40 of four
 BATCH = 8
@@ -143,7 +143,7 @@ class Trainer:
             for p, state in optimizer.state_dict()["state"].items():
                 tensors |= {f"optimizer.{i}.{p}.{name}": value.contiguous() for name, value in state.items()}
         state = {"step": self.step, "loss": self.loss, "held_out": self.held_out, "plan": asdict(self.plan),
-                 "architecture": asdict(self.network.architecture)}  # fmt: skip
+                 "format": FORMAT, "architecture": asdict(self.network.architecture)}  # fmt: skip
         partial = folder / "state.partial"
         save_file(tensors, partial, {"state": json.dumps(state)})
         partial.replace(folder / "state.safetensors")
@@ -160,6 +160,8 @@ class Trainer:
         state = read_state(folder)
         if state["plan"]["corpora"] != dict(self.plan.corpora):
             raise BadRun(f"{folder}: holds a run on {state['plan']['corpora']}; choose another folder with --run")
+        if state["format"] != FORMAT:
+            raise BadRun(f"{folder}: holds a run with another vocabulary; choose another folder with --run")
         tensors = load_file(path)
         try:
             self.network.load_state_dict(_under("network.", tensors))

@@ -102,6 +102,15 @@ def test_a_corpus_is_read_once(music: Path, tmp_path: Path):
             np.testing.assert_array_equal(getattr(song, name), getattr(same, name))
 
 
+def test_a_corpus_with_another_file_is_read_anew(music: Path, tmp_path: Path):
+    first = load_corpus(music, "folk", BAND, tmp_path / "cache")
+    (music / "folk" / "new.mid").write_bytes((music / "folk" / "one.mid").read_bytes())
+
+    songs = load_corpus(music, "folk", BAND, tmp_path / "cache")
+
+    assert len(songs) == len(first) + 1
+
+
 def test_another_line_up_is_read_anew(music: Path, tmp_path: Path):
     load_corpus(music, "folk", BAND, tmp_path / "cache")
 

@@ -10,7 +10,7 @@ from model import learning
 from model import train as training
 from model.errors import NeedsOperator
 from model.genre import Genre
-from model.learning import train_command
+from model.learning import SHARE_OF_OWN, train_command
 from model.midi import write_midi
 from model.network import Architecture
 from model.originality import Index
@@ -45,7 +45,7 @@ def test_a_base_is_trained_and_then_tuned_to_a_genre(music: Path, tmp_path: Path
     assert tuned.exit_code == 0, tuned.output
     assert load_weights(tmp_path / "m.safetensors").architecture.width == 32
     provenance = read_provenance(tmp_path / "m.safetensors")
-    assert provenance["corpora"] == pytest.approx({"heavy-metal": 0.7, "rock": 0.3})
+    assert provenance["corpora"] == pytest.approx({"heavy-metal": SHARE_OF_OWN, "rock": 1 - SHARE_OF_OWN})
     assert provenance["songs"] == {"heavy-metal": 2, "rock": 1}
     assert provenance["base"] == "base"
     assert provenance["tokens_seen"] == 768

@@ -170,6 +170,14 @@ def test_a_run_of_another_architecture_is_refused(songs: list[Song], tmp_path: P
     assert str(tmp_path) in str(caught.value)
 
 
+def test_a_run_with_another_vocabulary_is_refused(songs: list[Song], tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    train(make_trainer(songs, make_plan(1)), tmp_path, lambda _: None)
+    monkeypatch.setattr("model.train.FORMAT", "another")
+
+    with pytest.raises(BadRun, match="vocabulary"):
+        train(make_trainer(songs, make_plan(1)), tmp_path, lambda _: None)
+
+
 def test_a_damaged_run_is_refused(songs: list[Song], tmp_path: Path):
     train(make_trainer(songs, make_plan(1)), tmp_path, lambda _: None)
     state = tmp_path / "state.safetensors"

@@ -20,7 +20,7 @@ from bot.platforms.base import Page
 from bot.platforms.console import ConsolePlatform
 from bot.service import Bot
 from bot.settings import Settings
-from model.errors import NeedsOperator
+from model.errors import NeedsOperator, writing
 from worker.private_redis import kept, private_redis
 from worker.queue import COMPOSE, DELIVER, Queues, connect, open_queue
 from worker.store import Store
@@ -103,10 +103,8 @@ def _expect_command(text: str, settings: Settings) -> None:
 
 
 def _made(folder: Path) -> Path:
-    try:
+    with writing(f"--out {folder}"):
         folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise NeedsOperator(f"--out {folder}: {error.strerror}; name a folder that can be written") from error
     return folder
 
 

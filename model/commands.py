@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
-from model.errors import NeedsOperator
+from model.errors import NeedsOperator, writing
 from model.evaluate import evaluate
 from model.genre import Genre, find_genre, load_genres
 from model.originality import Index, index_path
@@ -57,15 +57,16 @@ def genres_command() -> None:
 
 
 def _learned(genre: Genre) -> str:
+    path = weights_path(genre.weights)
+    if not path.is_file():
+        return f"nothing yet: no {path.parent.name}/{path.name}"
     try:
-        facts = read_provenance(weights_path(genre.weights))
+        facts = read_provenance(path)
         return f"{facts['songs'][genre.archives[0]]} songs, {facts['tokens_seen'] / 1e6:.1f} million tokens seen"
-    except (BadWeights, KeyError) as error:
-        return f"cannot play yet: {error}"
+    except (BadWeights, KeyError):
+        return f"{path.parent.name}/{path.name} does not say"
 
 
 def _write(path: Path, text: str) -> None:
-    try:
+    with writing(path):
         path.write_text(text + "\n", encoding="utf-8")
-    except OSError as error:
-        raise NeedsOperator(f"{path}: cannot be written: {error.strerror}") from error

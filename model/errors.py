@@ -1,4 +1,20 @@
-"""The one error that every part shares: something that only the operator can put right."""
+"""Errors that every part shares: something that only the operator can put right."""
+
+import errno
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+_WRITING_TROUBLES = {
+    errno.ENOSPC: "no space left on this disk; make room",
+    errno.EDQUOT: "the disk quota is used up; make room",
+    errno.EROFS: "this disk is read-only; mount it for writing or name another place",
+    errno.EACCES: "this user may not write here; mend the rights or name another place",
+    errno.EPERM: "this user may not write here; mend the rights or name another place",
+    errno.ENOTDIR: "there is a file where a folder should be; name another place",
+    errno.EEXIST: "there is a file where a folder should be; name another place",
+    errno.EISDIR: "there is a folder where a file should be; move it away or name another place",
+    errno.ENAMETOOLONG: "the name is too long; name another place",
+}
 
 
 class NeedsOperator(Exception):
@@ -6,3 +22,18 @@ class NeedsOperator(Exception):
 
     `lnh` prints it as one line and exits with 1; a service stops at start-up.
     """
+
+
+class CannotWrite(NeedsOperator):
+    """The disk is full, or not ours to write."""
+
+
+@contextmanager
+def writing(place: object) -> Iterator[None]:
+    """Within, a disk that is full or not ours to write is a `CannotWrite` that names the place."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in _WRITING_TROUBLES:
+            raise
+        raise CannotWrite(f"{place}: {_WRITING_TROUBLES[error.errno]}") from error

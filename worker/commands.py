@@ -82,8 +82,7 @@ def compose_command(
 
 def _compose(songs: list[ComposeRequest], folder: Path, midi_only: bool) -> None:
     from model.band import Band, keep_to_one_core  # noqa: PLC0415  torch takes seconds, `--help` should not
-    from model.midi import write_midi  # noqa: PLC0415
-    from worker.produce import produce  # noqa: PLC0415
+    from worker.produce import produce, write_score  # noqa: PLC0415
 
     keep_to_one_core()
     genre = load_genres()[songs[0].genre]
@@ -92,10 +91,6 @@ def _compose(songs: list[ComposeRequest], folder: Path, midi_only: bool) -> None
         task = progress.add_task(f"{genre.title}", total=len(songs))
         band = Band.load(genre)
         for song in songs:
-            if midi_only:
-                folder.mkdir(parents=True, exist_ok=True)
-                write_midi(band.compose(song), genre, folder / f"{song.key}.mid", song.title)
-            else:
-                produce(song, genre, band, folder)
+            (write_score if midi_only else produce)(song, genre, band, folder)
             progress.advance(task)
             click.echo(folder / f"{song.key}{'.mid' if midi_only else '.mp3'}")

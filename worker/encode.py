@@ -1,18 +1,16 @@
 """From a mix to files that networks take: MP3 with tags and cover, MP4 with the moving score."""
 
-import errno
 import io
 import math
 import subprocess
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
-from model.errors import NeedsOperator
+from model.errors import CannotWrite, NeedsOperator, writing
 from worker.mix import Mix
 from worker.perform import RATE
 from worker.picture import BAR_HEIGHT, HEIGHT, LINE_X, PIXELS_PER_SECOND, ROLL_HEIGHT, ROLL_TOP, WIDTH, MovingScore
@@ -39,17 +37,13 @@ class MissingFfmpeg(NeedsOperator):
     """ffmpeg is not installed."""
 
 
-class DiskFull(NeedsOperator):
-    """There is no room for the files."""
-
-
 def encode_cover(cover: Image.Image, path: Path) -> None:
     """Write a picture as PNG.
 
     Raises:
-        DiskFull
+        CannotWrite
     """
-    with disk_full_is_ours(path):
+    with writing(path):
         cover.save(path, format="PNG")
 
 
@@ -59,7 +53,7 @@ def encode_mp3(mix: Mix, cover: Path, tags: Mapping[str, str], path: Path) -> No
     The sound is laid beside `path` on the way.
 
     Raises:
-        MissingFfmpeg, DiskFull, RenderFailed
+        MissingFfmpeg, CannotWrite, RenderFailed
     """
     sound = path.with_suffix(".mp3.wav")
     write_sound(mix, sound)
@@ -76,12 +70,12 @@ def encode_mp4(mix: Mix, picture: MovingScore, tags: Mapping[str, str], path: Pa
     Sound and pictures are laid beside `path` on the way.
 
     Raises:
-        MissingFfmpeg, DiskFull, RenderFailed
+        MissingFfmpeg, CannotWrite, RenderFailed
     """
     inputs: list[str | Path] = []
     for name in ("still", "lit", "line", "dim", "progress"):
         inputs += ["-i", path.with_name(f"{name}.png")]
-        with disk_full_is_ours(path):
+        with writing(path):
             getattr(picture, name).save(path.with_name(f"{name}.png"), compress_level=1)
     sound = path.with_suffix(".mp4.wav")
     seconds = write_sound(mix, sound, LONGEST_VIDEO_SECONDS)
@@ -96,14 +90,14 @@ def write_sound(mix: Mix, path: Path, longest_seconds: float = math.inf) -> floa
     """Write a mix as WAV of 32 bits; one that is too long is faded out in time. Returns its length in seconds.
 
     Raises:
-        DiskFull
+        CannotWrite
     """
     whole = np.clip(mix.sound.astype(np.float64), -1, 1) * (2**31 - 1)
     segment = AudioSegment(whole.astype("<i4").tobytes(), sample_width=4, frame_rate=RATE, channels=2)
     if segment.duration_seconds > longest_seconds:
         segment = segment[: round(longest_seconds * 1000)].fade_out(round(VIDEO_FADE_SECONDS * 1000))
     wave = segment.export(io.BytesIO(), format="wav").getvalue()  # in memory: it complains loudly about a full disk
-    with disk_full_is_ours(path):
+    with writing(path):
         path.write_bytes(wave)
     return float(segment.duration_seconds)
 
@@ -139,7 +133,7 @@ def run_ffmpeg(arguments: Sequence[str | Path], path: Path, seconds_allowed: flo
 
     Raises:
         MissingFfmpeg: Not on the PATH.
-        DiskFull: No room for what it writes.
+        CannotWrite: No room for what it writes.
         RenderFailed: Any other failure, or it ran past its time.
     """
     command = ["ffmpeg", "-nostdin", "-hide_banner", "-loglevel", "error", "-y", *arguments, path]
@@ -151,17 +145,6 @@ def run_ffmpeg(arguments: Sequence[str | Path], path: Path, seconds_allowed: flo
         raise RenderFailed(f"{path.name}: ffmpeg was not done after {seconds_allowed:g} s") from error
     complaint = done.stderr.decode(errors="replace").strip()
     if "No space left on device" in complaint:
-        raise DiskFull(f"{path}: no space left on this disk; make room")
+        raise CannotWrite(f"{path}: no space left on this disk; make room")
     if done.returncode != 0:
         raise RenderFailed(f"{path.name}: ffmpeg ended with {done.returncode}: {complaint[-200:]!r}")
-
-
-@contextmanager
-def disk_full_is_ours(path: Path) -> Iterator[None]:
-    """Within, a full disk is a `DiskFull` that names the file or folder."""
-    try:
-        yield
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise DiskFull(f"{path}: no space left on this disk; make room") from error
-        raise

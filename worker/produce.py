@@ -2,18 +2,19 @@
 
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
+from model.errors import writing
 from model.genre import Genre
 from model.harmony import musical_key
 from model.midi import write_midi
 from model.request import ComposeRequest
 from model.score import Score
-from worker.encode import LONGEST_VIDEO_SECONDS, disk_full_is_ours, encode_cover, encode_mp3, encode_mp4
+from worker.encode import LONGEST_VIDEO_SECONDS, encode_cover, encode_mp3, encode_mp4
 from worker.mix import mix_down
 from worker.picture import draw_cover, draw_moving_score
 from worker.render import render
@@ -33,7 +34,7 @@ def produce(request: ComposeRequest, genre: Genre, band: Composer, folder: Path)
     """Compose, play, mix and encode one song; leaves its .mp3, .mp4, .mid and .png in a folder, all or none.
 
     Raises:
-        MissingSoundfont, MissingFluidSynth, MissingFfmpeg, DiskFull: What only the operator can put right.
+        MissingSoundfont, MissingFluidSynth, MissingFfmpeg, CannotWrite: What only the operator can put right.
         RenderFailed: A program ended badly or ran past its time.
     """
     watch = _Watch()
@@ -43,13 +44,14 @@ def produce(request: ComposeRequest, genre: Genre, band: Composer, folder: Path)
         stems = render(score, genre, request.seed)
     with watch("mix"):
         mix = mix_down(stems, genre)
-    with _all_or_none(folder, request.key) as desk:
-        files = {media_type: desk / f"{request.key}{suffix}" for media_type, suffix in SUFFIXES.items()}
+    names = {media_type: request.key + suffix for media_type, suffix in SUFFIXES.items()}
+    with _all_or_none(folder, [*names.values()]) as desk:
+        files = {media_type: desk / name for media_type, name in names.items()}
         tags = {"title": request.title, "artist": ARTIST, "album": f"Take {request.take}", "genre": genre.title}
         with watch("picture"):
             cover = draw_cover(score, request, genre)
             moving_score = draw_moving_score(score, request, genre, min(mix.seconds, LONGEST_VIDEO_SECONDS))
-        with watch("encode"), disk_full_is_ours(folder):
+        with watch("encode"), writing(folder):
             write_midi(score, genre, files[MIDI], request.title)
             encode_cover(cover, files[PNG])
             encode_mp3(mix, files[PNG], tags, files[MP3])
@@ -61,16 +63,29 @@ def produce(request: ComposeRequest, genre: Genre, band: Composer, folder: Path)
     )  # fmt: skip
 
 
+def write_score(request: ComposeRequest, genre: Genre, band: Composer, folder: Path) -> None:
+    """Compose one song and leave its .mid in a folder, whole or not at all.
+
+    Raises:
+        CannotWrite
+    """
+    score = band.compose(request)
+    name = request.key + SUFFIXES[MIDI]
+    with _all_or_none(folder, [name]) as desk, writing(folder):
+        write_midi(score, genre, desk / name, request.title)
+
+
 @contextmanager
-def _all_or_none(folder: Path, key: str) -> Iterator[Path]:
-    """A desk beside the folder's files; what bears the key is moved over at the end, in one go."""
-    with disk_full_is_ours(folder):
+def _all_or_none(folder: Path, names: Sequence[str]) -> Iterator[Path]:
+    """A desk beside the folder's files; those of the names are moved over at the end, in one go."""
+    with writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
         desk = tempfile.TemporaryDirectory(prefix=".lnh-", dir=folder)
-    with desk as name:
-        yield Path(name)
-        for suffix in SUFFIXES.values():
-            (Path(name) / f"{key}{suffix}").replace(folder / f"{key}{suffix}")
+    with desk as place:
+        yield Path(place)
+        with writing(folder):
+            for name in names:
+                (Path(place) / name).replace(folder / name)
 
 
 @dataclass(slots=True)

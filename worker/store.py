@@ -1,21 +1,12 @@
 """The store: where the studio leaves its tracks and the bot finds them."""
 
-import errno
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 
 from fsspec.core import url_to_fs
 
-from model.errors import NeedsOperator
+from model.errors import NeedsOperator, writing
 from worker.track import Track
-
-_OPERATOR_ERRORS = {
-    errno.ENOSPC: "the disk is full; make room",
-    errno.EDQUOT: "the disk quota is used up; make room",
-    errno.EROFS: "the disk is read-only; mount it for writing or set LNH_STORE",
-    errno.EACCES: "this user may not write here; mend the rights or set LNH_STORE",
-}
 
 
 class Store:
@@ -33,9 +24,9 @@ class Store:
         """Keep every file of a track; each appears whole or not at all, and again changes nothing.
 
         Raises:
-            NeedsOperator: The disk is full, or not ours to write.
+            CannotWrite
         """
-        with self._operator_errors():
+        with writing(f"LNH_STORE {self.url}"):
             self._files.makedirs(self._root, exist_ok=True)
             for media_type in track.media_types:
                 self._put_file(folder / track.file_name(media_type), track.file_name(media_type))
@@ -45,11 +36,11 @@ class Store:
 
         Raises:
             FileNotFoundError: The store does not have it.
-            NeedsOperator: The disk is full, or not ours to write.
+            CannotWrite
         """
         path = folder / track.file_name(media_type)
         half = path.with_name(f".{path.name}.part")
-        with self._operator_errors():
+        with writing(folder):
             try:
                 self._files.get_file(self._place(path.name), str(half))
                 half.replace(path)
@@ -69,12 +60,3 @@ class Store:
 
     def _place(self, name: str) -> str:
         return f"{self._root.rstrip('/')}/{name}"
-
-    @contextmanager
-    def _operator_errors(self) -> Iterator[None]:
-        try:
-            yield
-        except OSError as error:
-            if error.errno in _OPERATOR_ERRORS:
-                raise NeedsOperator(f"{self.url}: {_OPERATOR_ERRORS[error.errno]}") from error
-            raise

@@ -8,7 +8,7 @@ from stub_studio import make_request
 
 from model.genre import load_genres
 from worker.encode import (
-    DiskFull,
+    CannotWrite,
     MissingFfmpeg,
     encode_cover,
     encode_mp3,
@@ -128,7 +128,7 @@ def test_without_ffmpeg_the_package_to_install_is_named(monkeypatch, tmp_path):
 def test_a_full_disk_is_named(tmp_path):
     (tmp_path / "song.wav").symlink_to("/dev/full")
 
-    with pytest.raises(DiskFull, match=r"song\.wav: no space left"):
+    with pytest.raises(CannotWrite, match=r"song\.wav: no space left"):
         write_sound(Mix(sound=np.zeros((RATE, 2), np.float32)), tmp_path / "song.wav")
 
 
@@ -137,7 +137,7 @@ def test_a_disk_that_fills_up_under_ffmpeg_is_named(tmp_path, form):
     (tmp_path / f"song.{form}").symlink_to("/dev/full")
     tone = ["-f", "lavfi", "-i", "sine=duration=5"]
 
-    with pytest.raises(DiskFull, match="no space left"):
+    with pytest.raises(CannotWrite, match="no space left"):
         run_ffmpeg([*tone, "-f", form], tmp_path / f"song.{form}")
 
 

@@ -9,8 +9,8 @@ from stub_studio import make_request
 from model.genre import load_genres
 from model.score import Score
 from worker import produce as studio
-from worker.encode import DiskFull
-from worker.produce import produce
+from worker.encode import CannotWrite
+from worker.produce import produce, write_score
 from worker.render import MissingSoundfont, RenderFailed
 from worker.track import MIDI, MP3, MP4, PNG
 
@@ -64,7 +64,7 @@ def test_a_song_without_a_note_is_silent_but_whole(tmp_path):
     assert track.musical_key == "no key"
 
 
-@pytest.mark.parametrize("trouble", [RenderFailed("ffmpeg was killed"), DiskFull("no space"), KeyboardInterrupt()])
+@pytest.mark.parametrize("trouble", [RenderFailed("ffmpeg was killed"), CannotWrite("no space"), KeyboardInterrupt()])
 def test_whatever_goes_wrong_at_the_end_nothing_is_left_behind(tmp_path, monkeypatch, trouble):
     def fail(*_):
         raise trouble
@@ -83,7 +83,7 @@ def test_a_full_disk_while_the_midi_file_is_written_is_named(tmp_path, monkeypat
 
     monkeypatch.setattr(studio, "write_midi", fail)
 
-    with pytest.raises(DiskFull, match=f"{tmp_path}: no space left"):
+    with pytest.raises(CannotWrite, match=f"{tmp_path}: no space left"):
         produce(make_request("console-9"), METAL, StubBand(make_score(bars=1, roles=["bass"])), tmp_path)
 
     assert names(tmp_path) == []
@@ -96,3 +96,26 @@ def test_a_missing_soundfont_leaves_nothing_behind(tmp_path):
         produce(make_request("console-9"), genre, StubBand(make_score(bars=1)), tmp_path)
 
     assert names(tmp_path) == []
+
+
+def test_a_score_alone_is_whole_or_not_there(tmp_path, monkeypatch):
+    def fill_up(score, genre, path, title):
+        path.write_bytes(b"MThd")
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    band = StubBand(make_score(bars=1, roles=["bass"]))
+    write_score(make_request("console-9"), METAL, band, tmp_path / "whole")
+    monkeypatch.setattr(studio, "write_midi", fill_up)
+
+    with pytest.raises(CannotWrite, match=f"{tmp_path}: no space left"):
+        write_score(make_request("console-9"), METAL, band, tmp_path)
+
+    assert names(tmp_path / "whole") == ["console-9.mid"]
+    assert names(tmp_path) == ["whole"]
+
+
+def test_a_folder_that_cannot_be_made_is_named(tmp_path):
+    (tmp_path / "file").touch()
+
+    with pytest.raises(CannotWrite, match=r"file/songs: there is a file where a folder should be; name another"):
+        write_score(make_request("console-9"), METAL, StubBand(make_score(bars=1)), tmp_path / "file" / "songs")

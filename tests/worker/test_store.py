@@ -50,7 +50,7 @@ def test_a_full_disk_is_one_sentence_and_leaves_nothing_half_written(tmp_path, m
 
     monkeypatch.setattr(store._files, "put_file", fill_up)
 
-    with pytest.raises(NeedsOperator, match="tracks: the disk is full; make room"):
+    with pytest.raises(NeedsOperator, match=r"LNH_STORE .*tracks: no space left on this disk; make room"):
         store.put(make_files(tmp_path / "made"), TRACK)
 
     assert list((tmp_path / "tracks").iterdir()) == []

@@ -6,6 +6,7 @@ Needs no package. Standard input is a pipe whose other end the parent holds: whe
 whatever way, the program is killed. Should the keeper itself be killed, the kernel takes the program with it.
 """
 
+import contextlib
 import ctypes
 import os
 import select
@@ -23,14 +24,17 @@ def _die_with_parent() -> None:
 
 def keep(folder: str, command: list[str]) -> int:
     """Run a program until it ends or standard input does; its exit status."""
-    child = subprocess.Popen(command, stdin=subprocess.DEVNULL, preexec_fn=_die_with_parent)  # noqa: PLW1509  one thread
+    child = subprocess.Popen(
+        command, stdin=subprocess.DEVNULL, start_new_session=True, preexec_fn=_die_with_parent  # noqa: PLW1509  one thread
+    )
     try:
         while child.poll() is None:
             readable, _, _ = select.select([0], [], [], 0.2)
             if readable and not os.read(0, 1024):
                 break
     finally:
-        child.kill()  # whatever it has not handed over is in the folder, or of no use
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(child.pid, signal.SIGKILL)  # also what it started; what is not handed over is of no use
         child.wait()
         shutil.rmtree(folder, ignore_errors=True)
     return child.returncode

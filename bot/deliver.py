@@ -1,6 +1,7 @@
 """The deliver job: from a track in the store to a reply."""
 
 import logging
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -13,6 +14,8 @@ from worker.store import Store
 from worker.track import PNG, Track
 
 log = logging.getLogger(__name__)
+
+LONGEST_WAIT_SECONDS = 24 * 3600  # for a network that puts us off, since the post came to its present state
 
 
 class Deliverer:
@@ -49,12 +52,19 @@ class Deliverer:
             reply_id = platform.reply(post.mention, self._text(post, platform), media_id)
             self._ledger.answered(post.key, reply_id)
         except TryLater as later:
-            self._ledger.wait(post.key, later.seconds)
-            log.warning("%s: %s", post.key, later)
+            self._wait(post, later)
         except Gone as gone:
             self._ledger.close_post(post.key, f"nobody to answer: {gone}")
         except Rejected as rejection:
             self._take_rejection(post, str(rejection))
+
+    def _wait(self, post: Post, later: TryLater) -> None:
+        """Try later, but not for ever: after a day nobody waits for the answer any more."""
+        log.warning("%s: %s", post.key, later)
+        if time.time() - max(post.times.values()) > LONGEST_WAIT_SECONDS:
+            self._ledger.close_post(post.key, f"given up after a day: {later.reason}")
+        else:
+            self._ledger.wait(post.key, later.seconds)
 
     def _take_rejection(self, post: Post, reason: str) -> None:
         """A song that the network does not take becomes an apology; words that it does not take, silence."""

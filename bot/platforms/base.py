@@ -17,7 +17,7 @@ class TryLater(Exception):
 
     def __init__(self, seconds: float, reason: str) -> None:
         super().__init__(f"{reason}; trying again in {seconds:.0f} s")
-        self.seconds = seconds
+        self.seconds, self.reason = seconds, reason
 
 
 class Gone(Exception):

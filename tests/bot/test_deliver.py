@@ -2,6 +2,7 @@ import pytest
 from fake_network import FakeNetwork, make_mention
 from stub_studio import make_request
 
+from bot import deliver
 from bot.deliver import Deliverer
 from bot.ledger import Ledger
 from bot.platforms.base import Gone, Rejected, TryLater
@@ -176,3 +177,15 @@ def test_a_platform_that_was_switched_off_waits(network, ledger, store):
     Deliverer({}, ledger, store, load_genres(), "heavy-metal").deliver(KEY, TRACK.to_json())
 
     assert (ledger.find(KEY).state, ledger.find(KEY).open) == ("rendered", True)
+
+
+def test_a_network_that_puts_us_off_is_asked_for_a_day_and_no_longer(deliverer, network, ledger, monkeypatch):
+    network.troubles["reply"] = [TryLater(60, "it is in trouble"), TryLater(60, "it is in trouble")]
+    deliverer.deliver(KEY, TRACK.to_json())
+    assert (ledger.find(KEY).state, ledger.find(KEY).open) == ("uploaded", True)
+
+    monkeypatch.setattr(deliver.time, "time", lambda: max(ledger.find(KEY).times.values()) + 24 * 3600 + 1)
+    deliverer.deliver(KEY, None)
+
+    assert (ledger.find(KEY).state, ledger.find(KEY).open) == ("failed", False)
+    assert ledger.find(KEY).reason == "given up after a day: it is in trouble"

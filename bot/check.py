@@ -1,6 +1,7 @@
 """`lnh check`: is this installation sound?"""
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -9,21 +10,22 @@ from typing import NamedTuple
 
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 
 from bot import platforms
 from bot.ledger import Ledger
+from bot.platforms.base import TryLater
 from bot.settings import Settings
 from model.errors import NeedsOperator
 from worker.private_redis import server_path
 from worker.queue import connect, shown
 from worker.store import Store
 
+WIDTH = 18  # of the first column
 SECONDS_ALLOWED = 120  # for the bands to be loaded on a busy machine
 
 
 class Finding(NamedTuple):
-    """One line of the table."""
+    """One line."""
 
     what: str
     found: str
@@ -31,13 +33,13 @@ class Finding(NamedTuple):
 
 
 def installation(environment: Mapping[str, str]) -> bool:
-    """Print what was found as a table; whether all of it is sound."""
-    findings = [*_studio(), *_bot(environment)]
-    table = Table(show_header=False, box=None)
-    for what, found, sound in findings:
-        table.add_row("[green]✓[/]" if sound else "[red]✗[/]", escape(what), escape(found))
-    Console(soft_wrap=True).print(table)
-    return all(finding.sound for finding in findings)
+    """Print what was found, a line each; whether all of it is sound."""
+    console = Console(soft_wrap=True, highlight=False)
+    all_sound = True
+    for what, found, sound in (*_studio(), *_bot(environment)):
+        console.print(f"{'[green]✓[/]' if sound else '[red]✗[/]'}  {escape(f'{what:<{WIDTH}}{found}')}")
+        all_sound &= sound
+    return all_sound
 
 
 def _studio() -> Iterator[Finding]:
@@ -85,6 +87,9 @@ def _redis(environment: Mapping[str, str]) -> str:
 
 def _ledger(settings: Settings) -> str:
     if not settings.ledger.exists():
+        folder = next(place for place in (settings.data, *settings.data.absolute().parents) if place.exists())
+        if not (folder.is_dir() and os.access(folder, os.W_OK)):
+            raise NeedsOperator(f"{folder}: the ledger cannot be made here; mend the rights or set LNH_DATA")
         return f"{settings.ledger}, at the first start"
     ledger = Ledger(settings.ledger)
     try:
@@ -94,5 +99,11 @@ def _ledger(settings: Settings) -> str:
 
 
 def _platforms(environment: Mapping[str, str]) -> str:
-    names = [platform.name for platform in platforms.connect(environment)]
+    switched_on = platforms.connect(environment)
+    for platform in switched_on:
+        try:
+            platform.newest_bookmark()
+        except TryLater as later:
+            raise NeedsOperator(str(later)) from later
+    names = [f"{platform.name} lets us read" for platform in switched_on]
     return ", ".join(names) or "none is switched on; `lnh bot` needs one, see .env.example"

@@ -33,3 +33,29 @@ def test_what_is_not_sound_is_said(variables, line, redis_url, tmp_path, capsys)
     assert not sound
     assert "✗" in said
     assert line in said
+
+
+def test_a_token_that_the_network_refuses_is_not_sound(redis_url, tmp_path, capsys, httpserver):
+    httpserver.expect_request("/api/v1/notifications").respond_with_json({"error": "revoked"}, status=401)
+    account = {"MASTODON_BASE_URL": httpserver.url_for("/"), "MASTODON_ACCESS_TOKEN": "revoked"}
+
+    sound = check.installation({"REDIS_URL": redis_url, "LNH_DATA": str(tmp_path), **account})
+
+    assert not sound
+    assert "refused the token in MASTODON_ACCESS_TOKEN (401)" in capsys.readouterr().out
+
+
+def test_every_finding_is_one_line(redis_url, tmp_path, capsys):
+    check.installation({"REDIS_URL": redis_url, "LNH_DATA": str(tmp_path / ("long" * 50))})
+
+    said = capsys.readouterr().out
+    assert all(line[0] in "✓✗" for line in said.splitlines())
+
+
+def test_a_ledger_that_cannot_be_made_is_not_sound(redis_url, tmp_path, capsys):
+    (tmp_path / "file").touch()
+
+    sound = check.installation({"REDIS_URL": redis_url, "LNH_DATA": str(tmp_path / "file" / "data")})
+
+    assert not sound
+    assert "mend the rights or set LNH_DATA" in capsys.readouterr().out

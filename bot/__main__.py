@@ -2,6 +2,8 @@
 
 import importlib
 import logging
+import re
+import signal
 import sys
 
 import click
@@ -22,6 +24,8 @@ COMMANDS = {
     "train": ("model.learning", "Train a genre from a folder of MIDI."),
     "evaluate": ("model.commands", "Judge songs against real ones."),
 }
+
+FIRST_FLAG = re.compile(r"(?<!\S)/(?=[A-Za-z])")
 
 
 class Commands(click.Group):
@@ -64,9 +68,11 @@ def read_line(line: str) -> Compose:
         NeedsOperator: It cannot be understood.
     """
     settings = Settings.from_environment(read_environment())
+    flags = FIRST_FLAG.search(line)
+    title_end = flags.start() if flags else len(line)
     try:
         understood = parse(line, settings.genres, settings.default_genre) or parse(
-            f"/compose {line}", settings.genres, settings.default_genre
+            f"{line[:title_end]} /compose {line[title_end:]}", settings.genres, settings.default_genre
         )
     except NotUnderstood as refusal:
         raise NeedsOperator(str(refusal)) from refusal
@@ -77,6 +83,9 @@ def read_line(line: str) -> Compose:
 
 def main() -> None:
     """Run `lnh`; what only the operator can mend ends as one line and exit status 1."""
+    for number in (signal.SIGTERM, signal.SIGHUP):  # as Ctrl-C, so that nothing half-written stays
+        if signal.getsignal(number) == signal.SIG_DFL:
+            signal.signal(number, signal.default_int_handler)
     try:
         lnh.main(standalone_mode=True)
     except NeedsOperator as error:

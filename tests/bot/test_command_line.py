@@ -1,0 +1,58 @@
+"""What is written after `lnh`, and how it ends."""
+
+import os
+import signal
+import subprocess
+import sys
+
+import pytest
+from processes import TESTS
+
+from bot.__main__ import read_line
+from model.errors import NeedsOperator
+
+ENDS_ITSELF = """
+    import os, signal, sys
+    from bot.__main__ import lnh, main
+    lnh.main = lambda **_: os.kill(os.getpid(), {number}) or signal.pause()
+    try:
+        main()
+    except KeyboardInterrupt:
+        sys.exit("tidied up")
+"""
+
+
+@pytest.mark.parametrize(
+    ("line", "title", "tempo_bpm"),
+    [
+        ("/g heavy-metal /t 160 /r 0.2", "", 160),
+        ("Dancing robots /t 160", "Dancing robots", 160),
+        ("Dancing robots", "Dancing robots", 140),
+        ("AC/DC live /t 160", "AC/DC live", 160),
+        ("Dancing robots /compose /t 160", "Dancing robots", 160),
+        ("@lnh_ai Dancing robots /t 160 /compose", "Dancing robots", 160),
+        ("", "", 140),
+    ],
+)
+def test_a_line_is_read_with_or_without_a_title_and_the_command(line, title, tempo_bpm):
+    wish = read_line(line)
+
+    assert (wish.title, wish.tempo_bpm, wish.remarks) == (title, tempo_bpm, ())
+
+
+@pytest.mark.parametrize("line", ["/t fast", "/help"])
+def test_a_line_that_asks_for_no_song_is_for_the_operator(line):
+    with pytest.raises(NeedsOperator):
+        read_line(line)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
+def test_every_command_tidies_up_when_it_is_told_to_end(number):
+    script = "\n".join(line[4:] for line in ENDS_ITSELF.format(number=int(number)).splitlines())
+
+    ended = subprocess.run(
+        [sys.executable, "-c", script], env={**os.environ, "PYTHONPATH": str(TESTS.parent)},
+        capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+
+    assert (ended.returncode, ended.stderr.strip()) == (1, "tidied up")

@@ -58,7 +58,8 @@ def load_weights(path: Path) -> Composer:
         network = Composer(Architecture(**json.loads(metadata["architecture"])))
         network.load_state_dict(tensors)
     except (SafetensorError, OSError, ArithmeticError, RuntimeError, KeyError, TypeError, ValueError) as error:
-        raise BadWeights(f"{path}: damaged ({error}); restore it or train it again with `lnh train`") from error
+        why = (str(error).splitlines() or ["empty"])[0]  # torch lists every tensor that does not fit
+        raise BadWeights(f"{path}: damaged ({why}); restore it or train it again with `lnh train`") from error
     if not all(torch.isfinite(tensor).all() for tensor in tensors.values()):
         raise BadWeights(f"{path}: holds numbers that are not finite; restore it or train it again with `lnh train`")
     return network.eval()

@@ -99,6 +99,7 @@ def test_weights_of_another_architecture_are_named(weights: Path, architecture: 
         load_weights(path)
 
     assert str(path) in str(caught.value)
+    assert len(str(caught.value).splitlines()) == 1
 
 
 @pytest.mark.parametrize("kept", [0, 4, 100, 5000, -1])

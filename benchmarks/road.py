@@ -6,12 +6,9 @@ writes its table to benchmarks/road.md.
 """
 
 import os
-import platform
-import re
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from datetime import date
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
@@ -19,6 +16,8 @@ from threading import Thread
 
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent))
+
+from machine import machine  # noqa: E402
 
 from bot.ledger import Ledger, Post  # noqa: E402
 from bot.platforms.console import ConsolePlatform  # noqa: E402
@@ -87,14 +86,10 @@ def seconds_by_stage(post: Post) -> dict[str, float]:
 
 def heading(songs: int) -> list[str]:
     """Where and when this was measured."""
-    cpu = re.search(r"model name\s*: (.*)", Path("/proc/cpuinfo").read_text())
-    name = cpu[1] if cpu else platform.machine()
-    load = os.getloadavg()[0]
     return [
         "# Seconds from post to reply",
         "",
-        f"{date.today()}, {name}, {os.cpu_count()} cores, load {load:.1f} at the end (about 2 is ours); "
-        f"Python {platform.python_version()}.",
+        f"{machine()}; about 2 of the load is ours.",
         f"{songs} songs one after the other through a warm worker, by `python benchmarks/road.py {songs}`.",
     ]
 

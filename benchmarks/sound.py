@@ -6,20 +6,19 @@ writes its tables to benchmarks/sound.md.
 """
 
 import os
-import platform
 import re
 import resource
 import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
-from datetime import date
 from pathlib import Path
 from typing import TypeVar
 
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE.parent), str(HERE.parent / "tests")]
 
+from machine import machine  # noqa: E402
 from scores import make_score  # noqa: E402
 
 from model.genre import load_genres  # noqa: E402
@@ -54,20 +53,15 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         stages = measure_stages(Path(name))
         choices = measure_choices(Path(name))
-    text = "\n".join(["# What the sound and the picture cost", "", *machine(), "", *stages, "", *choices, ""])
+    text = "\n".join(["# What the sound and the picture cost", "", heading(), "", *stages, "", *choices, ""])
     (HERE / "sound.md").write_text(text, encoding="utf-8")
     print(text)
 
 
-def machine() -> list[str]:
-    """Where and when this was measured."""
-    cpu = re.search(r"model name\s*: (.*)", Path("/proc/cpuinfo").read_text())
-    name = cpu[1] if cpu else platform.machine()
+def heading() -> str:
+    """Where and when this was measured, with which ffmpeg."""
     ffmpeg = subprocess.run(["ffmpeg", "-version"], capture_output=True, text=True, check=True).stdout.split()[2]
-    return [
-        f"{date.today()}, {name}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.0f} at the end; "
-        f"Python {platform.python_version()}, ffmpeg {ffmpeg}. By `python benchmarks/sound.py`.",
-    ]
+    return f"{machine()}, ffmpeg {ffmpeg}. By `python benchmarks/sound.py`."
 
 
 def measure_stages(folder: Path) -> list[str]:

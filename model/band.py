@@ -64,7 +64,7 @@ class Band:
             rng = np.random.default_rng([request.seed, attempt])
             (reader,) = compose_streams(
                 self.network, header, bars=bars, freedom=freedom, method=self.genre.sampling.method, rngs=[rng],
-                guard=self._guard, on_bar=on_bar,
+                guard=self.guard, on_bar=on_bar,
             )  # fmt: skip
             score = reader.score(request.tempo_bpm)
             if self._worth_playing(score):
@@ -80,7 +80,7 @@ class Band:
         everyone = all(part.notes for part in score.parts)
         return everyone and (self.known_songs is None or self.known_songs.longest_run(score) <= LONGEST_COPY)
 
-    def _guard(self, reader: Reader, mask: NDArray[np.bool_]) -> None:
+    def guard(self, reader: Reader, mask: NDArray[np.bool_]) -> None:
         """Keep to the genre's metre, and from what a young network falls into: long rests and endless loops."""
         if reader.turn == len(reader.roles) or not reader.signatures:
             keep_meter(mask, self.genre)

@@ -1,11 +1,13 @@
 """What the papers on the wall say is so."""
 
 import re
+import shlex
 import tomllib
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 
 import pytest
+from click import Context
 from click.testing import CliRunner
 from packaging.markers import default_environment
 from packaging.requirements import Requirement
@@ -14,6 +16,7 @@ from packaging.utils import canonicalize_name
 
 from bot.__main__ import COMMANDS, lnh
 from model.genre import load_genre
+from model.tokens import CORPORA
 
 HOUSE = Path(__file__).resolve().parent.parent
 PAPERS = sorted([*HOUSE.glob("*.md"), *HOUSE.glob("docs/*.md"), *HOUSE.glob("weights/*.md")])
@@ -64,6 +67,19 @@ def test_the_example_of_a_genre_can_be_read(tmp_path: Path):
     polka = load_genre(path)
 
     assert polka.player("bass").name == "tuba"
+    assert set(polka.archives) <= set(CORPORA)
+
+
+@pytest.mark.parametrize("paper", PAPERS, ids=lambda path: path.name)
+def test_every_lnh_command_that_is_told_of_is_understood(paper: Path):
+    lines = re.findall(r"^    (?:\.venv/bin/)?lnh (.*?)(?: +#.*)?$", paper.read_text(), re.MULTILINE)
+
+    for name, *arguments in map(shlex.split, lines):
+        command = lnh.get_command(Context(lnh), name)
+        assert command, name
+        words = command.make_parser(Context(command)).parse_args(args=arguments)
+        corpora = words[0].get("corpora") or ""
+        assert {corpus for corpus in corpora.split(",") if corpus} <= set(CORPORA)
 
 
 def test_every_package_is_pinned_with_those_that_it_brings():

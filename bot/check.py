@@ -104,6 +104,6 @@ def _platforms(environment: Mapping[str, str]) -> str:
         try:
             platform.newest_bookmark()
         except TryLater as later:
-            raise NeedsOperator(str(later)) from later
+            raise NeedsOperator(f"{later.reason}; is its address in .env right? If so, look again later") from later
     names = [f"{platform.name} lets us read" for platform in switched_on]
     return ", ".join(names) or "none is switched on; `lnh bot` needs one, see .env.example"

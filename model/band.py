@@ -21,7 +21,7 @@ from model.score import ROLES, TICKS_PER_BEAT, TIME_SIGNATURES, Role, Score, tic
 from model.weights import load_weights, weights_path
 
 PHRASE = 4  # bars; a song is a whole number of phrases where its length leaves the choice
-MOST_TRIES = 4
+MOST_TAKES = 4
 LONGEST_COPY = 24  # notes shared with one training song; 19 of 20 heavy metal songs share no more with another
 LONGEST_DRUM_REST = 2  # bars
 LATEST_ENTRY = 12  # bars after which a part that has not played yet must
@@ -55,37 +55,42 @@ class Band:
     def compose(self, request: ComposeRequest, on_bar: Callable[[int], None] = lambda _bar: None) -> Score:
         """The score of a request; the same for the same request on the same machine.
 
-        A take in which somebody never plays, or that copies a long passage, is dropped for the next one.
+        A take in which somebody never plays, or that copies a long passage, is dropped for the next one; of takes that
+        all have a flaw, the least is played.
         """
         bars = bars_of(request, self.genre)
         header = t.header(self.genre.archives[0], request.tempo_bpm, self.roles)
         freedom = freedom_at(self.genre.sampling.freedom, request.randomness)
-        for attempt in range(MOST_TRIES):
-            rng = np.random.default_rng([request.seed, attempt])
+        takes: list[Score] = []
+        while len(takes) < MOST_TAKES and not any(self._flaws(take) == (0, 0) for take in takes):
+            rng = np.random.default_rng([request.seed, len(takes)])
             (reader,) = compose_streams(
                 self.network, header, bars=bars, freedom=freedom, method=self.genre.sampling.method, rngs=[rng],
                 guard=self.guard, on_bar=on_bar,
             )  # fmt: skip
-            score = reader.score(request.tempo_bpm)
-            if self._worth_playing(score):
-                break
-        return play_dynamics(score, rng)
+            takes.append(play_dynamics(reader.score(request.tempo_bpm), rng))
+        return min(takes, key=self._flaws)
 
     @property
     def roles(self) -> list[Role]:
         """Who plays, in the order of ROLES."""
         return [role for role in ROLES if any(player.role == role for player in self.genre.players)]
 
-    def _worth_playing(self, score: Score) -> bool:
-        everyone = all(part.notes for part in score.parts)
-        return everyone and (self.known_songs is None or self.known_songs.longest_run(score) <= LONGEST_COPY)
+    def _flaws(self, score: Score) -> tuple[int, int]:
+        """Parts that never play, and notes of the longest copied passage beyond what is fair; (0, 0) is a good take."""
+        silent = sum(not part.notes for part in score.parts)
+        copied = self.known_songs.longest_run(score) if self.known_songs else 0
+        return silent, max(0, copied - LONGEST_COPY)
 
     def guard(self, reader: Reader, mask: NDArray[np.bool_]) -> None:
         """Keep to the genre's metre, and from what a young network falls into: long rests and endless loops."""
         if reader.turn == len(reader.roles) or not reader.signatures:
             keep_meter(mask, self.genre)
-        elif reader.fresh:
+            return
+        if reader.fresh:
             keep_playing(reader, mask)
+        if reader.bar == reader.bars_wanted - 1 > 0:
+            come_to_an_end(reader, mask)
 
 
 def keep_to_one_core() -> None:
@@ -116,6 +121,18 @@ def keep_playing(reader: Reader, mask: NDArray[np.bool_]) -> None:
         for back in range(1, min(len(bars), t.MOST_BACK) + 1):
             if bars[-back] == latest[0]:
                 mask[t.REPEAT.start + back - 1] = False
+
+
+def come_to_an_end(reader: Reader, mask: NDArray[np.bool_]) -> None:
+    """In the last bar, repeat nothing and strike nothing after its middle, and let the first player not rest.
+
+    In 72 of 100 real heavy metal songs the last note is struck in the first half of its bar.
+    """
+    middle = ticks_per_bar(TIME_SIGNATURES[reader.signatures[-1]]) // 2
+    mask[t.REPEAT.start : t.REPEAT.stop] = False
+    mask[t.AT.start + middle + 1 : t.AT.stop] = False
+    if reader.turn == 0:
+        mask[t.REST] = False
 
 
 def bars_of(request: ComposeRequest, genre: Genre) -> int:

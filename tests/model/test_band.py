@@ -146,13 +146,14 @@ def test_progress_is_told_bar_by_bar(band: Band):
 
 
 def test_a_song_that_copies_a_known_one_is_dropped_for_the_next(
-    band: Band, song: Score, monkeypatch: pytest.MonkeyPatch
+    band: Band, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr("model.band.LONGEST_COPY", 0)
+    song = band.compose(make_request(bars=8))
     known = build_index([song])
     assert known.longest_run(song) > 0
 
-    other = replace(band, known_songs=known).compose(make_request())
+    other = replace(band, known_songs=known).compose(make_request(bars=8))
 
     assert other != song
     assert known.longest_run(other) == 0
@@ -260,8 +261,9 @@ def test_a_band_without_weights_says_what_to_do(genre: Genre, tmp_path: Path, mo
 
 
 def test_a_band_is_loaded_with_what_must_not_be_copied(
-    genre: Genre, network: Composer, song: Score, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    genre: Genre, network: Composer, band: Band, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
+    song = band.compose(make_request(bars=8))
     monkeypatch.setattr("model.weights.WEIGHTS_FOLDER", tmp_path)
     save_weights(tmp_path / "heavy-metal.safetensors", network, {})
     without = Band.load(genre)
@@ -297,3 +299,13 @@ def test_the_trained_weights_are_of_this_vocabulary():
     network = load_weights(TRAINED)
 
     assert network.token.weight.shape[0] == len(t.NAMES)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_in_the_last_bar_nothing_is_struck_after_its_middle(band: Band, seed: int):
+    score = band.compose(make_request(seed=seed, bars=6))
+
+    last = [note.start for part in score.parts for note in part.notes if note.start >= score.bar_starts[5]]
+
+    assert last, "somebody plays the end"
+    assert max(last) <= score.bar_starts[5] + 24

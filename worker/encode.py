@@ -6,6 +6,7 @@ import subprocess
 import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from shutil import which
 
 import numpy as np
 from PIL import Image
@@ -131,16 +132,20 @@ def _metadata(tags: Mapping[str, str]) -> list[str]:
 def run_ffmpeg(arguments: Sequence[str | Path], path: Path, seconds_allowed: float = SECONDS_ALLOWED) -> None:
     """Run ffmpeg with these arguments and an output path.
 
+    Ctrl-C in a terminal is not for it, as a service finishes its song; killed with -9, we take it with us on Linux.
+
     Raises:
         MissingFfmpeg: Not on the PATH.
         CannotWrite: No room for what it writes.
         RenderFailed: Any other failure, or it ran past its time.
     """
-    command = ["ffmpeg", "-nostdin", "-hide_banner", "-loglevel", "error", "-y", *arguments, path]
+    program = which("ffmpeg")
+    if program is None:
+        raise MissingFfmpeg("ffmpeg is not on the PATH; install it (Debian: apt install ffmpeg)")
+    tie = ["setpriv", "--pdeathsig", "KILL"] if which("setpriv") else []
+    command = [*tie, program, "-nostdin", "-hide_banner", "-loglevel", "error", "-y", *arguments, path]
     try:
-        done = subprocess.run(command, capture_output=True, timeout=seconds_allowed, check=False)
-    except FileNotFoundError as error:
-        raise MissingFfmpeg("ffmpeg is not on the PATH; install it (Debian: apt install ffmpeg)") from error
+        done = subprocess.run(command, capture_output=True, timeout=seconds_allowed, check=False, process_group=0)
     except subprocess.TimeoutExpired as error:
         raise RenderFailed(f"{path.name}: ffmpeg was not done after {seconds_allowed:g} s") from error
     complaint = done.stderr.decode(errors="replace").strip()

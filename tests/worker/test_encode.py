@@ -1,7 +1,15 @@
+import os
+import signal
 import stat
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+from shutil import which
 
 import numpy as np
 import pytest
+from processes import TESTS, wait_until
 from scores import make_score
 from sound_checks import meter, probe
 from stub_studio import make_request
@@ -161,3 +169,40 @@ def test_an_ffmpeg_that_is_killed_is_reported(monkeypatch, tmp_path):
 
     with pytest.raises(RenderFailed, match=r"song\.mp3: ffmpeg ended with -9"):
         run_ffmpeg([], tmp_path / "song.mp3")
+
+
+ENCODER = """
+    import signal, sys
+    from pathlib import Path
+    from worker.encode import run_ffmpeg
+    signal.signal(signal.SIGINT, lambda *_: None)  # as a service: it finishes what it holds
+    run_ffmpeg([], Path(sys.argv[1]))
+"""
+
+
+def begin_encoding(folder, seconds):
+    """A process group that encodes for some seconds, and the id of its ffmpeg."""
+    fake_ffmpeg(folder, f"echo $$ > {folder}/pid.part; mv {folder}/pid.part {folder}/pid; exec sleep {seconds}")
+    environment = {**os.environ, "PATH": f"{folder}:{os.environ['PATH']}", "PYTHONPATH": str(TESTS.parent)}
+    command = [sys.executable, "-c", textwrap.dedent(ENCODER), str(folder / "song.mp3")]
+    process = subprocess.Popen(command, env=environment, start_new_session=True)
+    wait_until((folder / "pid").exists)
+    return process, int((folder / "pid").read_text())
+
+
+def test_a_ctrl_c_does_not_break_what_a_service_encodes(tmp_path):
+    process, _ = begin_encoding(tmp_path, seconds=1)
+
+    os.killpg(process.pid, signal.SIGINT)
+
+    assert process.wait(30) == 0
+
+
+@pytest.mark.skipif(which("setpriv") is None, reason="util-linux ties ffmpeg to us")
+def test_no_ffmpeg_outlives_a_service_that_is_killed(tmp_path):
+    process, pid = begin_encoding(tmp_path, seconds=300)
+
+    process.kill()
+    process.wait()
+
+    wait_until(lambda: not Path(f"/proc/{pid}").exists())

@@ -11,7 +11,6 @@ most of their noise, unlike the independent noise of the Gumbel trick (Papandreo
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
-from functools import partial
 from typing import Any, Literal
 
 import numpy as np
@@ -53,6 +52,9 @@ class Singer:
     stream: list[int]
     held: Floats  # noise of this bar, (width,)
     bar: int = -1
+
+
+Choose = Callable[[Singer, torch.Tensor, NDArray[np.bool_]], int]  # a token, from the hidden state (width,)
 
 
 def choose_from_probabilities(logits: Floats, freedom: Freedom, rng: np.random.Generator) -> int:
@@ -113,20 +115,18 @@ def compose_streams(
             known[i, j] = singer.reader.inputs()
         singer.stream.extend(header)
     hall = _Hall(network, known)
-    sing = partial(_sing, network=network, freedom=freedom, method=method, guard=guard)
+    choose = _by_probability(network, freedom) if method == "probability" else _by_noise(network, freedom.noise)
     with torch.inference_mode():
         hidden = hall.hear(np.tile(np.array(header), (len(singers), 1)), known)
         while not all(singer.reader.ended for singer in singers):
-            chosen = [sing(singer, hidden[i]) for i, singer in enumerate(singers)]
+            chosen = [_sing(singer, hidden[i], choose, guard) for i, singer in enumerate(singers)]
             known = np.array([[singer.reader.inputs()] for singer in singers])
             hidden = hall.hear(np.array(chosen)[:, None], known)
             on_bar(singers[0].reader.bar)
     return [singer.reader for singer in singers]
 
 
-def _sing(
-    singer: Singer, hidden: torch.Tensor, *, network: Composer, freedom: Freedom, method: Method, guard: Guard
-) -> int:
+def _sing(singer: Singer, hidden: torch.Tensor, choose: Choose, guard: Guard) -> int:
     """Choose and push one song's next token."""
     reader = singer.reader
     if reader.ended:
@@ -134,31 +134,35 @@ def _sing(
     mask = reader.allowed()
     guard(reader, mask)
     possible = np.flatnonzero(mask)
-    if len(possible) == 1:
-        token = int(possible[0])
-    else:
-        if method == "embedding":
-            hidden = hidden + torch.from_numpy(_noise(network, singer, freedom.noise))
-        logits = np.where(mask, network.logits(hidden).numpy(), -np.inf)
-        if method == "embedding":
-            token = int(logits.argmax())
-        else:
-            token = choose_from_probabilities(logits, freedom, singer.rng)
+    token = int(possible[0]) if len(possible) == 1 else choose(singer, hidden, mask)
     reader.push(token)
     singer.stream.append(token)
     return token
 
 
-def _noise(network: Composer, singer: Singer, scale: float) -> Floats:
-    """Noise in the embedding space; at scale 1 it moves a logit about as much as the Gumbel trick would."""
+def _by_probability(network: Composer, freedom: Freedom) -> Choose:
+    def choose(singer: Singer, hidden: torch.Tensor, mask: NDArray[np.bool_]) -> int:
+        logits = np.where(mask, network.logits(hidden).numpy(), -np.inf)
+        return choose_from_probabilities(logits, freedom, singer.rng)
+
+    return choose
+
+
+def _by_noise(network: Composer, scale: float) -> Choose:
+    """Nearest embedding to a moved hidden state; at scale 1 a logit moves about as much as by the Gumbel trick."""
     width = network.architecture.width
-    if singer.bar != singer.reader.bar:
-        singer.bar = singer.reader.bar
-        singer.held = singer.rng.standard_normal(width, dtype=np.float32)
-    fresh = singer.rng.standard_normal(width, dtype=np.float32)
-    length = float(network.token.weight.norm(dim=1).mean())
-    mixed = np.sqrt(HELD_SHARE) * singer.held + np.sqrt(1 - HELD_SHARE) * fresh
-    return np.asarray(mixed * scale * GUMBEL_DEVIATION / length, dtype=np.float32)
+    deviation = scale * GUMBEL_DEVIATION / float(network.token.weight.detach().norm(dim=1).mean())
+
+    def choose(singer: Singer, hidden: torch.Tensor, mask: NDArray[np.bool_]) -> int:
+        if singer.bar != singer.reader.bar:
+            singer.bar = singer.reader.bar
+            singer.held = singer.rng.standard_normal(width, dtype=np.float32)
+        fresh = singer.rng.standard_normal(width, dtype=np.float32)
+        noise = np.sqrt(HELD_SHARE) * singer.held + np.sqrt(1 - HELD_SHARE) * fresh
+        moved = hidden + torch.from_numpy(noise * deviation).to(hidden.dtype)
+        return int(np.where(mask, network.logits(moved).numpy(), -np.inf).argmax())
+
+    return choose
 
 
 class _Hall:

@@ -1,7 +1,7 @@
 """Scores to and from MIDI files.
 
 Reading infers who plays which role, snaps every note to the grid and keeps one tempo; writing goes through
-pretty_midi. Reading uses symusic, which is 381 times faster (0.22 ms against 85 ms for 6,200 notes).
+pretty_midi. Reading uses symusic: 0.4 ms a heavy metal file against 99 ms, a median song of the training archive.
 """
 
 import re

@@ -62,8 +62,9 @@ def _learned(genre: Genre) -> str:
         return f"nothing yet: no {path.parent.name}/{path.name}"
     try:
         facts = read_provenance(path)
-        return f"{facts['songs'][genre.archives[0]]} songs, {facts['tokens_seen'] / 1e6:.1f} million tokens seen"
-    except (BadWeights, KeyError):
+        seen = facts["tokens_seen"] + (facts["base"]["tokens_seen"] if facts["base"] else 0)
+        return f"{facts['songs'][genre.archives[0]]} songs, {seen / 1e6:.1f} million tokens seen"
+    except (BadWeights, KeyError, TypeError):
         return f"{path.parent.name}/{path.name} does not say"
 
 

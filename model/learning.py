@@ -1,6 +1,7 @@
 """`lnh train`: from folders of MIDI to weights."""
 
 import os
+import re
 from pathlib import Path
 
 import click
@@ -16,7 +17,7 @@ from model.network import Architecture, Composer
 from model.originality import build_index, index_path
 from model.score import ROLES, Role
 from model.tokens import CORPORA
-from model.weights import load_weights, weights_path
+from model.weights import load_weights, read_provenance, weights_path
 
 SHARE_OF_OWN = 0.6  # of the examples when a base is tuned to a genre; the rest are shared among the other corpora
 
@@ -25,17 +26,18 @@ SHARE_OF_OWN = 0.6  # of the examples when a base is tuned to a genre; the rest 
 @click.argument("folder", metavar="MIDI_FOLDER", type=click.Path(path_type=Path, exists=True, file_okay=False))
 @click.option("--genre", "genre_name", metavar="G",
               help="Tune to this genre: its players, mostly its own songs. Without it, a base is trained.")  # fmt: skip
-@click.option("--corpora", metavar="A,B,…", help="What to learn beside the genre's own songs, or for the base.")
+@click.option("--corpora", metavar="A[=SHARE],B,…", default="",
+              help="What to learn beside the genre's own songs, or for the base.")  # fmt: skip
 @click.option("--base", metavar="FILE", type=click.Path(path_type=Path, exists=True, dir_okay=False),
               help="Weights to begin with; without them, chance.")  # fmt: skip
-@click.option("--tokens", default=8_000_000, show_default=True, type=click.IntRange(min=1), help="To see in all.")
+@click.option("--tokens", default=3_000_000, show_default=True, type=click.IntRange(min=1), help="To see in all.")
 @click.option("--run", "run_folder", metavar="DIR", type=click.Path(path_type=Path),
               help="Where the run keeps its state [runs/NAME].")  # fmt: skip
 @click.option("--out", metavar="FILE", type=click.Path(path_type=Path),
               help="Weights to write [weights/NAME.safetensors].")  # fmt: skip
 @click.option("--threads", default=0, help="Processor cores to use [all].", type=click.IntRange(min=0))
 def train_command(
-    *, folder: Path, genre_name: str | None, corpora: str | None, base: Path | None, tokens: int,
+    *, folder: Path, genre_name: str | None, corpora: str, base: Path | None, tokens: int,
     run_folder: Path | None, out: Path | None, threads: int,
 ) -> None:  # fmt: skip
     """Train the composer on MIDI_FOLDER, which holds <corpus>/ folders or <corpus>.tar.xz archives of MIDI files.
@@ -45,12 +47,12 @@ def train_command(
 
     \b
     Examples:
-      lnh train midi --corpora heavy-metal,metal-adjacent,rock,other-band --tokens 9000000 --out base.safetensors
-      lnh train midi --genre heavy-metal --corpora metal-adjacent,rock --base base.safetensors
+      lnh train midi --corpora heavy-metal=2,rock,other-band --tokens 11000000 --out base.safetensors
+      lnh train midi --genre heavy-metal --corpora metal-adjacent,rock --base base.safetensors --tokens 3000000
     """
     own = find_genre(genre_name) if genre_name else None
     roles = [role for role in ROLES if own is None or any(player.role == role for player in own.players)]
-    shares = _shares(own.archives if own else (), [name for name in (corpora or "").split(",") if name])
+    shares = _shares(own.archives if own else (), corpora)
     name = own.weights if own else "base"
     run_folder = run_folder or Path("runs") / name
     out = out or weights_path(name)
@@ -67,17 +69,25 @@ def train_command(
     Console(stderr=True).print(f"{out}: held-out loss {trainer.held_out.get('all', float('nan')):.3f} nats a token")
 
 
-def _shares(own: tuple[str, ...], others: list[str]) -> dict[str, float]:
-    """Share of the examples by corpus."""
-    unknown = [name for name in (*own, *others) if name not in CORPORA]
+def _shares(own: tuple[str, ...], corpora: str) -> dict[str, float]:
+    """Share of the examples by corpus: a genre's own songs first, the rest by the weights that were given."""
+    weights = {}
+    for name, _, weight in (each.partition("=") for each in corpora.split(",") if each):
+        if name not in (*CORPORA, *own):
+            raise NeedsOperator(f"corpus {name!r} is not one of {', '.join(CORPORA)}; see model/tokens.py")
+        if not re.fullmatch(r"\d*\.?\d+", weight or "1") or float(weight or 1) == 0:
+            raise NeedsOperator(f"--corpora: the share of {name} is {weight!r}; write a number above 0, as {name}=0.25")
+        if name not in own:
+            weights[name] = float(weight or 1)
+    unknown = [name for name in own if name not in CORPORA]
     if unknown:
         raise NeedsOperator(f"corpus {unknown[0]!r} is not one of {', '.join(CORPORA)}; see model/tokens.py")
-    if not own and not others:
+    if not own and not weights:
         raise NeedsOperator("nothing to learn: give --genre, --corpora, or both")
-    others = [name for name in others if name not in own]
-    kept = SHARE_OF_OWN if others and own else 1.0
+    kept = 0.0 if not own else SHARE_OF_OWN if weights else 1.0
+    total = sum(weights.values())
     shares = {name: kept / len(own) for name in own}
-    return shares | {name: (1 - kept if own else 1.0) / len(others) for name in others}
+    return shares | {name: (1 - kept) * weight / total for name, weight in weights.items()}
 
 
 def _progress() -> Progress:
@@ -115,7 +125,7 @@ def _provenance(trainer: train.Trainer, songs: list[Song], base: Path | None) ->
         "songs": {name: sum(song.corpus == name and not song.held_out for song in songs) for name in plan.corpora},
         "tokens_seen": trainer.step * train.WINDOW * train.BATCH,
         "held_out_loss": trainer.held_out,
-        "base": base.stem if base else None,
+        "base": read_provenance(base) if base else None,
         "seed": plan.seed,
     }
 

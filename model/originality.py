@@ -66,6 +66,7 @@ class Index:
         """Write the index as safetensors."""
         about = {"format": str(FORMAT), "gram": str(GRAM), "thinning": str(self.thinning)}
         save_file({"hashes": self.hashes, "songs": self.songs}, path, metadata=about)
+        path.chmod(0o644)  # as weights are
 
     @classmethod
     def load(cls, path: Path) -> Self:

@@ -47,7 +47,7 @@ def test_a_base_is_trained_and_then_tuned_to_a_genre(music: Path, tmp_path: Path
     provenance = read_provenance(tmp_path / "m.safetensors")
     assert provenance["corpora"] == pytest.approx({"heavy-metal": SHARE_OF_OWN, "rock": 1 - SHARE_OF_OWN})
     assert provenance["songs"] == {"heavy-metal": 2, "rock": 1}
-    assert provenance["base"] == "base"
+    assert provenance["base"]["corpora"] == {"rock": 0.5, "heavy-metal": 0.5}
     assert provenance["tokens_seen"] == 768
     assert Index.load(tmp_path / "m.originality.safetensors").longest_run(make_score(10)) > 0
 
@@ -66,6 +66,7 @@ def test_the_same_command_goes_on_with_the_run(music: Path, tmp_path: Path):
     [
         ([], "nothing to learn: give --genre, --corpora, or both"),
         (["--corpora", "polka"], "corpus 'polka' is not one of heavy-metal"),
+        (["--corpora", "rock=much"], "the share of rock is 'much'; write a number above 0"),
         (["--corpora", "jazz"], "neither jazz/ nor jazz.tar.xz is here"),
         (["--corpora", "rock", "--base", "music/rock/three.mid"], "three.mid: damaged"),
     ],

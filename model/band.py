@@ -126,7 +126,7 @@ def keep_playing(reader: Reader, mask: NDArray[np.bool_]) -> None:
 def come_to_an_end(reader: Reader, mask: NDArray[np.bool_]) -> None:
     """In the last bar, repeat nothing and strike nothing after its middle, and let the first player not rest.
 
-    In 72 of 100 real heavy metal songs the last note is struck in the first half of its bar.
+    In 72 % of real heavy metal songs the last note is struck in the first half of its bar.
     """
     middle = ticks_per_bar(TIME_SIGNATURES[reader.signatures[-1]]) // 2
     mask[t.REPEAT.start : t.REPEAT.stop] = False

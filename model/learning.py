@@ -66,7 +66,9 @@ def train_command(
         train.export(run_folder, out, _provenance(trainer, songs, base))
         if own:
             _index(folder, own.archives, index_path(out), progress)
-    Console(stderr=True).print(f"{out}: held-out loss {trainer.held_out.get('all', float('nan')):.3f} nats a token")
+    judged = trainer.held_out
+    loss = f"held-out loss {judged['all']:.3f} nats a token" if judged else "no song was held out to judge it by"
+    Console(stderr=True).print(f"{out}: {loss}")
 
 
 def _shares(own: tuple[str, ...], corpora: str) -> dict[str, float]:

@@ -45,7 +45,8 @@ class Band:
             BadWeights: Its weights are missing, damaged or of another vocabulary.
         """
         if genre.archives[0] not in t.CORPORA:
-            raise BadGenre(f"genres/{genre.name}.toml: archives has {genre.archives[0]!r}; it can be {', '.join(t.CORPORA)}")
+            known = ", ".join(t.CORPORA)
+            raise BadGenre(f"genres/{genre.name}.toml: archives has {genre.archives[0]!r}; it can be {known}")
         path = weights_path(genre.weights)
         index = path.with_suffix(".originality.safetensors")
         return cls(

@@ -49,7 +49,6 @@ class Singer:
 
     reader: Reader
     rng: np.random.Generator
-    stream: list[int]
     held: Floats  # noise of this bar, (width,)
     bar: int = -1
 
@@ -106,14 +105,13 @@ def compose_streams(
     """
     width = network.architecture.width
     singers = [
-        Singer(reader=Reader(bars), rng=rng, stream=[], held=np.zeros(width, dtype=np.float32)) for rng in rngs
+        Singer(reader=Reader(bars), rng=rng, held=np.zeros(width, dtype=np.float32)) for rng in rngs
     ]
     known = np.zeros((len(singers), len(header), len(INPUTS)), dtype=np.int64)
     for i, singer in enumerate(singers):
         for j, token in enumerate(header):
             singer.reader.push(token)
             known[i, j] = singer.reader.inputs()
-        singer.stream.extend(header)
     hall = _Hall(network, known)
     choose = _by_probability(network, freedom) if method == "probability" else _by_noise(network, freedom.noise)
     with torch.inference_mode():
@@ -136,7 +134,6 @@ def _sing(singer: Singer, hidden: torch.Tensor, choose: Choose, guard: Guard) ->
     possible = np.flatnonzero(mask)
     token = int(possible[0]) if len(possible) == 1 else choose(singer, hidden, mask)
     reader.push(token)
-    singer.stream.append(token)
     return token
 
 

@@ -17,7 +17,7 @@ from model.network import Architecture, Composer
 from model.originality import build_index, index_path
 from model.score import ROLES, Role
 from model.tokens import CORPORA
-from model.weights import load_weights, read_provenance, weights_path
+from model.weights import load_base, read_provenance, weights_path
 
 SHARE_OF_OWN = 0.6  # of the examples when a base is tuned to a genre; the rest are shared among the other corpora
 
@@ -59,7 +59,7 @@ def train_command(
     torch.set_num_threads(threads or os.cpu_count() or 1)
     with _progress() as progress:
         songs = _read(folder, list(shares), roles, progress)
-        network = load_weights(base).train() if base else Composer(Architecture())
+        network = load_base(base) if base else Composer(Architecture())
         plan = train.Plan(corpora=shares, tokens=tokens, decay=own is not None)
         trainer = train.Trainer(network, songs, plan)
         _learn(trainer, run_folder, progress)

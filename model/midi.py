@@ -13,6 +13,7 @@ import numpy as np
 import pretty_midi
 import symusic
 from numpy.typing import NDArray
+from scipy.ndimage import maximum_filter1d, minimum_filter1d
 
 from model.genre import Genre
 from model.score import (
@@ -30,7 +31,11 @@ from model.score import (
 DURATIONS = (1, 2, 3, 4, 6, 8, 9, 12, 18, 24, 30, 36, 42, 48, 60, 72, 96, 144, 192)  # ticks that a note can last
 MOST_BARS = 2000
 LONGEST_SONG = MOST_BARS * 8  # beats; arrays are as long as the song
+LARGEST_FILE = 10_000_000  # bytes; twenty times the largest of 11,502 songs
+MOST_NOTES = 200_000  # of a file
 SAME_PART = 0.8  # share of common notes above which two tracks double each other
+ONE_VOICE = 1.15  # notes struck together on average below which a track is a melody
+HAND_BEATS = 2  # before and after, that tell where the hands part
 
 # General MIDI keys of the kit, folded to one key for each sound.
 DRUM_KEYS = {
@@ -40,11 +45,19 @@ DRUM_KEYS = {
 
 GUITARS, BASSES = range(24, 32), range(32, 40)
 KEYBOARDS = (*range(24), *range(44, 56), *range(88, 104))
+ONE_PLAYER = (*range(8), *range(16, 21), 24, 25)  # pianos, harpsichord, organs, guitars as they stand for lutes
 MELODIC = (*range(40, 44), *range(56, 88), *range(104, 112))
 
 
 class BadMidi(ValueError):
-    """A file that is no playable MIDI file; the message names it and says why."""
+    """A file that is no playable MIDI file; the message names it and says why.
+
+    `kind` is the same for all files of one trouble: "damaged, or no MIDI".
+    """
+
+    def __init__(self, path: Path, kind: str, details: str = "") -> None:
+        super().__init__(f"{path}: {kind}" + (f": {details}" if details else ""))
+        self.kind = kind
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -80,25 +93,52 @@ def read_midi(path: Path) -> Score:
     Raises:
         BadMidi: Not a MIDI file, damaged, or without notes.
     """
-    try:
-        raw: Any = symusic.Score(str(path))
-    except (RuntimeError, ValueError, OSError) as error:
-        raise BadMidi(f"{path}: cannot be read as MIDI: {error}") from error
-    if raw.ticks_per_quarter <= 0:
-        raise BadMidi(f"{path}: {raw.ticks_per_quarter} ticks a beat; SMPTE time is not supported")
-    beats = max((int(t.notes.numpy()["time"].max()) for t in raw.tracks if len(t.notes)), default=0)
-    beats //= raw.ticks_per_quarter
-    if beats > LONGEST_SONG:
-        raise BadMidi(f"{path}: a note at beat {beats}; at most {LONGEST_SONG} beats are read")
-    tracks = [track for track in (_on_grid(t, raw.ticks_per_quarter) for t in raw.tracks) if len(track.notes)]
-    if not tracks:
-        raise BadMidi(f"{path}: no notes in it")
+    raw, tracks = _read_tracks(path)
     end = max(int((track.notes[:, 0]).max()) for track in tracks) + 1
     signatures = _time_signatures(raw, end)
     if len(signatures) > MOST_BARS:
-        raise BadMidi(f"{path}: {len(signatures)} bars; at most {MOST_BARS} are read")
+        raise BadMidi(path, "too long", f"{len(signatures)} bars; at most {MOST_BARS} are read")
     parts = _parts(tracks)
     return _without_silence(Score(tempo_bpm=_tempo(raw), time_signatures=signatures, parts=parts))
+
+
+def read_programs(path: Path) -> dict[Role, int]:
+    """General MIDI program of whoever plays each role in a file, for drums the kit.
+
+    Raises:
+        BadMidi: As for `read_midi`.
+    """
+    _, tracks = _read_tracks(path)
+    kits = [track for track in tracks if track.is_drum]
+    busiest = {"drums": max(kits, key=lambda kit: len(kit.notes)).program} if kits else {}
+    others = [track for track in tracks if not track.is_drum]
+    return {role: busiest[role] if role in busiest else next(
+                (track.program for track in others if track.notes is notes), others[0].program)
+            for role, notes in cast_roles(tracks).items()}  # fmt: skip
+
+
+def _read_tracks(path: Path) -> tuple[Any, list[_Track]]:
+    """What symusic reads, and its tracks that have notes."""
+    try:
+        size = path.stat().st_size
+        if size > LARGEST_FILE:
+            raise BadMidi(path, "too large", f"{size:,} bytes; at most {LARGEST_FILE:,} are read")
+        raw: Any = symusic.Score(str(path))
+    except (RuntimeError, OSError, UnicodeError) as error:
+        raise BadMidi(path, "damaged, or no MIDI", str(error)) from error
+    if raw.ticks_per_quarter <= 0:
+        raise BadMidi(path, "time in SMPTE frames, not in beats")
+    notes = sum(len(track.notes) for track in raw.tracks)
+    if notes > MOST_NOTES:
+        raise BadMidi(path, "too large", f"{notes:,} notes; at most {MOST_NOTES:,} are read")
+    beats = max((int(t.notes.numpy()["time"].max()) for t in raw.tracks if len(t.notes)), default=0)
+    beats //= raw.ticks_per_quarter
+    if beats > LONGEST_SONG:
+        raise BadMidi(path, "too long", f"a note at beat {beats}; at most {LONGEST_SONG} beats are read")
+    tracks = [track for track in (_on_grid(t, raw.ticks_per_quarter) for t in raw.tracks) if len(track.notes)]
+    if not tracks:
+        raise BadMidi(path, "no notes")
+    return raw, tracks
 
 
 def write_midi(score: Score, genre: Genre, path: Path, title: str = "") -> None:
@@ -233,7 +273,8 @@ def _parts(tracks: list[_Track]) -> tuple[Part, ...]:
 def cast_roles(tracks: list[_Track]) -> dict[Role, NDArray[np.int64]]:
     """Who plays what: register, polyphony, activity and program tell the role, since files do not.
 
-    Of more tracks than roles the busiest are kept; tracks that double another are left out.
+    Of more tracks than roles the busiest are kept; tracks that double another are left out. One or two tracks alone, of
+    keyboards or plucked strings, are the hands of one player: the right leads, the left plays the keys.
     """
     cast: dict[Role, NDArray[np.int64]] = {}
     kit = [track.notes for track in tracks if track.is_drum]
@@ -241,6 +282,8 @@ def cast_roles(tracks: list[_Track]) -> dict[Role, NDArray[np.int64]]:
         notes = np.concatenate(kit)
         cast["drums"] = _unique(notes[np.lexsort((notes[:, 1], notes[:, 0]))])
     left = _without_doubles([track for track in tracks if not track.is_drum])
+    if not kit and len(left) <= 2 and all(track.program in ONE_PLAYER and not _may_be_bass(track) for track in left):
+        return _hands(left)
 
     def take(role: Role, candidates: list[_Track], score: Any) -> None:
         if candidates:
@@ -258,6 +301,24 @@ def cast_roles(tracks: list[_Track]) -> dict[Role, NDArray[np.int64]]:
     if "lead" not in cast:
         take("lead", left.copy(), lambda t: t.activity / _lowness(t))
     return cast
+
+
+def _hands(tracks: list[_Track]) -> dict[Role, NDArray[np.int64]]:
+    """The higher of two tracks is the right hand; one track of several voices is split beat by beat in its middle."""
+    if len(tracks) == 2:
+        left, right = sorted(tracks, key=lambda track: track.mean_pitch)
+        return {"lead": right.notes, "keys": left.notes}
+    (track,) = tracks
+    if track.polyphony < ONE_VOICE:
+        return {"lead": track.notes}
+    beats, pitches = track.notes[:, 0] // TICKS_PER_BEAT, track.notes[:, 1]
+    low, high = np.full(beats.max() + 1, 128), np.full(beats.max() + 1, -1)
+    np.minimum.at(low, beats, pitches)
+    np.maximum.at(high, beats, pitches)
+    width = 2 * HAND_BEATS + 1
+    middle = (minimum_filter1d(low, width) + maximum_filter1d(high, width)) / 2
+    is_right = pitches >= middle[beats]
+    return {"lead": track.notes[is_right], "keys": track.notes[~is_right]}
 
 
 def _leading(track: _Track) -> float:

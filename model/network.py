@@ -4,6 +4,7 @@ Rotary positions (Su et al. 2021, arXiv:2104.09864), RMS norms before each block
 ReLU (So et al. 2021, arXiv:2109.08668), tied embeddings.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import accumulate
 
@@ -12,10 +13,11 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from model import tokens as t
-from model.reader import INPUTS, PITCH_INPUTS
+from model.reader import CLASS_INPUTS, INPUTS, PITCH_INPUTS
 
-HARMONY_BITS = 12
-PLAIN_INPUTS = [name for name in INPUTS if name != "harmony"]  # harmony is the last
+CLASSES = 12  # pitch classes; bits of each of CLASS_INPUTS, which are the last
+PLAIN_INPUTS = [name for name in INPUTS if name not in CLASS_INPUTS]
+BITS = len(CLASS_INPUTS) * CLASSES
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,7 +84,7 @@ class Composer(nn.Module):
         width = architecture.width
         sizes = [INPUTS[name] for name in PLAIN_INPUTS]
         self.token = nn.Embedding(len(t.NAMES), width)
-        self.known = nn.Embedding(1 + sum(sizes) + HARMONY_BITS, width)  # row 0 is nothing
+        self.known = nn.Embedding(1 + sum(sizes) + BITS, width)  # row 0 is nothing
         self.blocks = nn.ModuleList(Block(architecture) for _ in range(architecture.layers))
         nn.init.normal_(self.token.weight, std=0.05)
         nn.init.normal_(self.known.weight, std=0.02)
@@ -116,11 +118,20 @@ class Composer(nn.Module):
         return functional.linear(hidden, self.token.weight)
 
     def _embed(self, inputs: Tensor) -> Tensor:
-        bits = (inputs[..., -1:] >> torch.arange(HARMONY_BITS, device=inputs.device)) & 1
-        rows = inputs[..., :-1] + self.offsets[:-1]
-        harmony = bits * (self.offsets[-1] + torch.arange(HARMONY_BITS, device=inputs.device))
-        bag = torch.cat([rows, harmony], dim=-1).flatten(0, 1)
-        return functional.embedding_bag(bag, self.known.weight, mode="sum").view(*inputs.shape[:2], -1)
+        plain = len(PLAIN_INPUTS)
+        classes = torch.arange(CLASSES, device=inputs.device)
+        bits = ((inputs[..., plain:, None] >> classes) & 1).flatten(-2)  # (B, T, BITS)
+        rows = inputs[..., :plain] + self.offsets[:-1]
+        bag = torch.cat([rows, bits * (self.offsets[-1] + torch.arange(BITS, device=inputs.device))], dim=-1)
+        summed = functional.embedding_bag(bag.flatten(0, 1), self.known.weight, mode="sum", padding_idx=0)
+        return summed.view(*inputs.shape[:2], -1)
+
+
+def input_rows(inputs: Mapping[str, int]) -> dict[str, range]:
+    """The rows of the table `known` that belong to each input; row 0 is nothing."""
+    sizes = {name: CLASSES if name in CLASS_INPUTS else size for name, size in inputs.items()}
+    ends = list(accumulate(sizes.values(), initial=1))
+    return {name: range(begin, end) for name, begin, end in zip(sizes, ends, ends[1:], strict=False)}
 
 
 def transpose(tokens: Tensor, inputs: Tensor, semitones: Tensor) -> tuple[Tensor, Tensor]:
@@ -133,8 +144,8 @@ def transpose(tokens: Tensor, inputs: Tensor, semitones: Tensor) -> tuple[Tensor
         column = inputs[..., list(INPUTS).index(name)]
         sounds = (column > 0) & (column <= 128)
         column[sounds] = (column + step).clamp(1, 128)[sounds]
-    harmony, turn = inputs[..., -1], step % HARMONY_BITS
-    inputs[..., -1] = ((harmony << turn) | (harmony >> (HARMONY_BITS - turn))) & (2**HARMONY_BITS - 1)
+    classes, turn = inputs[..., len(PLAIN_INPUTS) :], (step % CLASSES)[..., None]
+    inputs[..., len(PLAIN_INPUTS) :] = ((classes << turn) | (classes >> (CLASSES - turn))) & (2**CLASSES - 1)
     return tokens, inputs
 
 

@@ -9,14 +9,15 @@ from numpy.typing import NDArray
 
 from model import tokens as t
 from model.midi import DURATIONS
-from model.score import ROLES, TIME_SIGNATURES, Role, Score, ticks_per_bar
+from model.score import ROLES, TIME_SIGNATURES, Note, Part, Score, ticks_per_bar
 
 NOWHERE = t.LONGEST_BAR + 1  # "no such position in this bar"
 DRUM_DURATION = 3  # ticks; a drum has no length of its own
-VELOCITY = 96  # of every note; dynamics come after composing
+VELOCITIES = (68, 96, 120)  # of soft, normal and loud notes, further apart than ACCENT_VELOCITY
 DRUMS, RHYTHM, BASS = 0, 1, 2  # indices into ROLES
-OWN_LAGS = (1, 4, 8)  # bars back
-FORM_LAGS = (4, 8, 16)
+OWN_LAGS = (1, 4, 8, 16)  # bars back
+FORM_LAGS = (1, 4, 8, 16)
+SCALE_SIZE = 7  # pitch classes
 
 # What is said beside each token, and how many values each can take; 0 is "none" where there may be none.
 INPUTS: dict[str, int] = {
@@ -32,9 +33,14 @@ INPUTS: dict[str, int] = {
     **{f"own_{lag}": 129 + len(t.HITS) + 1 for lag in OWN_LAGS},   # what this part struck here that many bars ago
     **{f"next_{lag}": NOWHERE + 1 for lag in OWN_LAGS},            # where it struck next
     **{f"form_{lag}": t.MOST_BACK + 5 for lag in FORM_LAGS},       # whether its bar was a repeat, and how far back
+    "mate": t.MOST_BACK + 5,         # the same of the part before this one, in this bar
+    "last": 129,                     # lowest pitch + 1 that this part struck last, however long ago
     "harmony": 4096,                 # bit set of the pitch classes that the other parts sound here
+    "chord": 4096,                   # and of those that they sound anywhere in this bar
+    "scale": 4096,                   # the SCALE_SIZE most frequent of the song so far
 }  # fmt: skip
-PITCH_INPUTS = ("root", "low", *(f"own_{lag}" for lag in OWN_LAGS))  # move with a transposition, up to 128
+PITCH_INPUTS = ("root", "low", *(f"own_{lag}" for lag in OWN_LAGS), "last")  # move with a transposition, up to 128
+CLASS_INPUTS = ("harmony", "chord", "scale")  # bit sets; the last of INPUTS
 
 
 class Grid(NamedTuple):
@@ -45,6 +51,9 @@ class Grid(NamedTuple):
     struck: list[int]  # lowest pitch + 1 struck here; for drums 130 + the hit; 0: nothing
     next: list[int]  # position of the first strike here or later; NOWHERE: none
     next_kick: list[int]  # the same for the kick
+    bar_classes: int  # bit set of all pitch classes in it
+    counts: tuple[int, ...]  # strikes by pitch class
+    last: int  # lowest pitch + 1 of the last strike; 0: none
 
 
 @lru_cache(maxsize=16384)
@@ -52,11 +61,13 @@ def grid(notes: t.BarNotes, drums: bool) -> Grid:
     """Lay a bar out by position."""
     size = t.LONGEST_BAR + 1
     lowest, classes, struck = [0] * size, [0] * size, [0] * size
+    counts = [0] * 12
     keys: dict[int, list[int]] = {}
     for start, duration, pitch in notes:
         keys.setdefault(start, []).append(pitch)
         if drums:
             continue
+        counts[pitch % 12] += 1
         if struck[start] == 0 or pitch + 1 < struck[start]:
             struck[start] = pitch + 1
         for tick in range(start, min(start + duration, size)):
@@ -67,7 +78,11 @@ def grid(notes: t.BarNotes, drums: bool) -> Grid:
         for start, pitches in keys.items():
             struck[start] = 130 + _main_hit(pitches)
     kicks = {start for start, pitches in keys.items() if t.KICK in pitches} if drums else set()
-    return Grid(lowest, classes, struck, _next_of(keys, size), _next_of(kicks, size))
+    bar_classes = sum(1 << pitch_class for pitch_class, count in enumerate(counts) if count)
+    last = min(keys[max(keys)]) + 1 if keys and not drums else 0
+    return Grid(
+        lowest, classes, struck, _next_of(keys, size), _next_of(kicks, size), bar_classes, tuple(counts), last
+    )
 
 
 def _main_hit(keys: list[int]) -> int:
@@ -99,7 +114,11 @@ class Reader:
         self.roles: list[int] = []
         self.signatures: list[int] = []  # indices into TIME_SIGNATURES, one for each bar begun
         self.played: list[list[t.BarNotes]] = [[] for _ in ROLES]  # by role, complete bars
+        self.accents: list[list[t.Accents]] = [[] for _ in ROLES]  # by role, complete bars
         self.forms: list[list[int]] = [[] for _ in ROLES]  # by role: repeat distance, or a code above
+        self._counts = [0] * 12  # strikes by pitch class so far
+        self._scale = 0  # the most frequent of them, as a bit set
+        self._last = [0] * len(ROLES)  # by role: lowest pitch + 1 of the last strike
         self.tempo_bpm = 120
         self.last = -1
         self.turn = 0  # index into roles; len(roles): the bar is complete
@@ -110,6 +129,8 @@ class Reader:
         self.position = 0
         self.fresh = fresh  # nothing of this part's bar is written yet
         self._notes: list[tuple[int, int, int]] = []
+        self._accents: dict[int, int] = {}
+        self._accent = t.NORMAL
         self._duration = -1
         self._shape = t.SHAPES[0]
         self._struck: set[int] = set()
@@ -134,6 +155,8 @@ class Reader:
             self._strike(tuple(token - t.PITCH.start + step for step in self._shape), self._duration)
         elif token in t.HIT:
             self._strike(t.HITS[token - t.HIT.start], DRUM_DURATION)
+        elif token in t.ACCENT:
+            self._accent = token - t.ACCENT.start
         elif token in t.DURATION:
             self._duration = DURATIONS[token - t.DURATION.start]
         elif token in t.SHAPE:
@@ -151,28 +174,41 @@ class Reader:
         self.ended = token == t.END
         self.last = token
 
-    def _whole_bar(self, token: int) -> tuple[t.BarNotes, int]:
+    def _whole_bar(self, token: int) -> tuple[t.BarNotes, t.Accents, int]:
         """What a part plays in this bar by its last token, and the code of its form."""
         if token in t.REPEAT:
             back = token - t.REPEAT.start + 1
-            return self.played[self.role][self.bar - back], back
+            return self.played[self.role][self.bar - back], self.accents[self.role][self.bar - back], back
         if token in t.DOUBLE:
-            return self.played[token - t.DOUBLE.start][self.bar], t.MOST_BACK + 2
+            other = token - t.DOUBLE.start
+            return self.played[other][self.bar], self.accents[other][self.bar], t.MOST_BACK + 2
         if token in t.ROOT:
-            return t.rooted(self.played[RHYTHM][self.bar], t.ROOT_INTERVALS[token - t.ROOT.start]), t.MOST_BACK + 3
+            notes = t.rooted(self.played[RHYTHM][self.bar], t.ROOT_INTERVALS[token - t.ROOT.start])
+            return notes, self.accents[RHYTHM][self.bar], t.MOST_BACK + 3
         if token == t.REST:
-            return (), t.MOST_BACK + 1
-        return tuple(sorted(self._notes)), t.MOST_BACK + 4
+            return (), {}, t.MOST_BACK + 1
+        return tuple(sorted(self._notes)), self._accents, t.MOST_BACK + 4
 
     def _strike(self, pitches: tuple[int, ...], duration: int) -> None:
         self._notes += [(self.position, duration, pitch) for pitch in pitches if pitch not in self._struck]
         self._struck.update(pitches)
         self._chords += 1
+        if self._accent != t.NORMAL:
+            self._accents[self.position] = self._accent
+        if self.role != DRUMS:
+            self._last[self.role] = pitches[0] + 1
 
-    def _close(self, notes: t.BarNotes, form: int) -> None:
+    def _close(self, notes: t.BarNotes, accents: t.Accents, form: int) -> None:
         role = self.role
         self.played[role].append(notes)
+        self.accents[role].append(accents)
         self.forms[role].append(form)
+        if role != DRUMS and notes:
+            bar = grid(notes, False)
+            self._counts = [one + other for one, other in zip(self._counts, bar.counts, strict=True)]
+            self._last[role] = bar.last
+            least = max(sorted(self._counts, reverse=True)[SCALE_SIZE - 1], 1)
+            self._scale = sum(1 << pitch_class for pitch_class, count in enumerate(self._counts) if count >= least)
         self.turn += 1
         self._open(fresh=True)
 
@@ -183,7 +219,8 @@ class Reader:
         left = self.bars_wanted - max(bar, 0)
         values = [role, here, bar % 16 if bar >= 0 else 0, _bars_left(left), min(max(bar, 0), 15)]
         if role == len(ROLES):
-            return values + [0, 0, NOWHERE, NOWHERE] + [0] * 3 + [NOWHERE] * 3 + [0] * 4
+            silence = [0, 0, NOWHERE, NOWHERE] + [0] * len(OWN_LAGS) + [NOWHERE] * len(OWN_LAGS)
+            return values + silence + [0] * (len(FORM_LAGS) + 4) + [self._scale]
         drums = role == DRUMS
         kit = self._now(DRUMS) if not drums else _SILENCE
         guitar = self._now(RHYTHM) if role > RHYTHM else _SILENCE
@@ -194,12 +231,16 @@ class Reader:
         values += [past.struck[here] for past in own]
         values += [past.next[after] for past in own]
         values += [self.forms[role][bar - lag] if bar >= lag else 0 for lag in FORM_LAGS]
-        harmony = 0
+        values.append(self.forms[self.roles[self.turn - 1]][bar] if self.turn else 0)
+        values.append(self._last[role])
+        harmony = chord = 0
         if not drums:
             for other in self.roles[: self.turn]:
                 if other != DRUMS:
-                    harmony |= self._now(other).classes[here]
-        values.append(harmony)
+                    now = self._now(other)
+                    harmony |= now.classes[here]
+                    chord |= now.bar_classes
+        values += [harmony, chord, 0 if drums else self._scale]
         return values
 
     def _now(self, role: int) -> Grid:
@@ -247,6 +288,9 @@ class Reader:
     def _allow_notes(self, mask: NDArray[np.bool_]) -> None:
         struck_here = self._chords > 0
         room = self._chords < t.MOST_AT_ONCE
+        if self.last in t.AT:
+            mask[t.ACCENT.start : t.ACCENT.stop] = True
+            mask[t.ACCENT.start + self._accent] = False
         if struck_here:
             mask[t.DONE] = True
             mask[t.AT.start + self.position + 1 : t.AT.start + self._bar_ticks] = True
@@ -270,14 +314,21 @@ class Reader:
         return ticks_per_bar(TIME_SIGNATURES[self.signatures[-1]])
 
     def score(self, tempo_bpm: float) -> Score:
-        """What was played, up to the last complete bar, every note with the same velocity."""
+        """What was played, up to the last complete bar; velocities tell soft, normal and loud notes."""
         complete = min((len(self.played[role]) for role in self.roles), default=0)
         signatures = tuple(TIME_SIGNATURES[i] for i in self.signatures[:complete])
-        empty = Score(tempo_bpm=tempo_bpm, time_signatures=signatures, parts=())
-        parts = tuple(
-            t.part_of(_role(index), self.played[index][:complete], empty.bar_starts, VELOCITY) for index in self.roles
-        )
+        starts = Score(tempo_bpm=tempo_bpm, time_signatures=signatures, parts=()).bar_starts
+        parts = tuple(self._part(index, starts[:complete]) for index in self.roles)
         return Score(tempo_bpm=tempo_bpm, time_signatures=signatures, parts=parts)
+
+    def _part(self, role: int, bar_starts: Sequence[int]) -> Part:
+        notes = [
+            Note(start=bar_start + start, duration=duration, pitch=pitch,
+                 velocity=VELOCITIES[accents.get(start, t.NORMAL)])
+            for bar_start, bar, accents in zip(bar_starts, self.played[role], self.accents[role], strict=False)
+            for start, duration, pitch in bar
+        ]  # fmt: skip
+        return Part(role=ROLES[role], notes=tuple(sorted(notes)))
 
 
 def decode(stream: Sequence[int], tempo_bpm: float) -> Score:
@@ -286,10 +337,6 @@ def decode(stream: Sequence[int], tempo_bpm: float) -> Score:
     for token in stream:
         reader.push(token)
     return reader.score(tempo_bpm)
-
-
-def _role(index: int) -> Role:
-    return ROLES[index]
 
 
 def _bars_left(bars: int) -> int:

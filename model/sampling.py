@@ -29,7 +29,7 @@ GUMBEL_DEVIATION = 1.28  # of the noise that would make the nearest embedding an
 KINDS: tuple[tuple[str, range], ...] = (
     ("structure", range(t.START, t.REST + 1)), ("structure", range(t.GENRE.start, t.BAR.stop)),
     ("structure", t.REPEAT), ("structure", range(t.DOUBLE.start, t.ROOT.stop)), ("rhythm", t.AT),
-    ("rhythm", t.DURATION), ("pitch", t.SHAPE), ("pitch", t.PITCH), ("rhythm", t.HIT),
+    ("rhythm", t.DURATION), ("pitch", t.SHAPE), ("pitch", t.PITCH), ("rhythm", t.HIT), ("rhythm", t.ACCENT),
 )  # fmt: skip
 STARTS = np.array([tokens.start for _, tokens in KINDS])
 Guard = Callable[[Reader, NDArray[np.bool_]], None]  # takes tokens away from what is allowed

@@ -2,26 +2,29 @@
 
     song  = START GENRE TEMPO WITH… (BAR part…)… END        one part for each WITH, in the order of ROLES
     part  = REST | REPEAT | DOUBLE | ROOT | event… DONE
-    event = AT (DURATION? SHAPE? PITCH)…                     pitched: a duration and a chord shape hold until changed
-          | AT HIT…                                          drums: kick, snare and one more sound in one token
+    event = AT ACCENT? (DURATION? SHAPE? PITCH)…             pitched: a duration and a chord shape hold until changed
+          | AT ACCENT? HIT…                                  drums: kick, snare and one more sound in one token
 
 A part that plays what it played k bars ago says REPEAT k; one that plays what another part plays in this bar says
 DOUBLE; a bass that follows the lowest note of the rhythm guitar says ROOT. In real songs two bars of three are of
-these kinds. Because such tokens hide the music that they copy, `reader.Reader` follows the stream and says beside
-each token what sounds around it.
+these kinds. An accent holds until changed, at most for the bar; what is repeated or doubled takes its accents along.
+Because such tokens hide the music that they copy, `reader.Reader` follows the stream and says beside each token what
+sounds around it.
 
 Sources: bar-wise tokens with positions, REMI (Huang and Yang 2020, arXiv:2002.00212); parts per bar, MMM (Ens and
 Pasquier 2020, arXiv:2008.06048). Repeats, doubles, roots and shapes as tokens are ours.
 """
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import product
+from statistics import median_low
 
 from model.midi import DURATIONS
-from model.score import ROLES, TIME_SIGNATURES, Note, Part, Role, Score, ticks_per_bar
+from model.score import ROLES, TIME_SIGNATURES, Part, Role, Score, ticks_per_bar
 
 BarNotes = tuple[tuple[int, int, int], ...]  # (start in the bar, duration, pitch), sorted: what a part plays in one bar
+Accents = Mapping[int, int]  # start in the bar to SOFT or LOUD; the other starts of a bar are NORMAL
 
 CORPORA = (
     "heavy-metal", "metal-adjacent", "rock", "other-band", "metal-drums", "jazz", "reggae", "video-game", "folk",
@@ -34,6 +37,8 @@ MOST_AT_ONCE = 8  # chords or hits struck by one part at one position
 ROOT_INTERVALS = (0, 12, 24)  # semitones below the rhythm guitar
 OTHER_DRUMS = (37, 39, 41, 42, 44, 45, 46, 48, 49, 51, 52, 53, 54, 55, 56)  # beside kick 36 and snare 38
 KICK, SNARE = 36, 38
+SOFT, NORMAL, LOUD = 0, 1, 2
+ACCENT_VELOCITY = 20  # from the part's median, for drums from the drum's: where soft and loud begin
 HITS = tuple(
     tuple(key for key in (kick, snare, other) if key)
     for kick, snare, other in product((0, KICK), (0, SNARE), (0, *OTHER_DRUMS))
@@ -73,6 +78,7 @@ DURATION = _tokens("DURATION", DURATIONS)
 SHAPE = _tokens("SHAPE", (".".join(map(str, shape)) for shape in SHAPES))
 PITCH = _tokens("PITCH", range(128))
 HIT = _tokens("HIT", ("+".join(map(str, hit)) for hit in HITS))
+ACCENT = _tokens("ACCENT", ("soft", "normal", "loud"))
 
 FINGERPRINT = hashlib.sha256("\n".join(NAMES).encode()).hexdigest()[:16]  # weights of another vocabulary do not fit
 
@@ -88,17 +94,18 @@ def header(corpus: str, tempo_bpm: float, roles: Sequence[Role]) -> list[int]:
     return [START, GENRE[CORPORA.index(corpus)], TEMPO[tempo], *(WITH[ROLES.index(role)] for role in roles)]
 
 
-def encode(score: Score, corpus: str, roles: Sequence[Role] = ROLES) -> list[int]:
-    """A score as tokens, of the parts in `roles` only.
+def encode(score: Score, corpus: str) -> list[int]:
+    """A score as tokens.
 
-    Lost are velocities, and what lies outside the grid: `model.midi` folds it on reading.
+    Lost are velocities but for three levels, and what lies outside the grid: `model.midi` folds it on reading.
     """
-    parts = {part.role: bars_of(part, score) for part in score.parts if part.role in roles}
+    parts = {part.role: bars_of(part, score) for part in score.parts}
+    accents = {part.role: accents_of(part, score) for part in score.parts}
     stream = header(corpus, score.tempo_bpm, list(parts))
     for bar, signature in enumerate(score.time_signatures):
         stream.append(BAR[_SIGNATURE_INDEX[signature]])
         for role, bars in parts.items():
-            stream += _encode_bar(bar, role, bars, parts)
+            stream += _encode_bar(bar, role, bars, parts, accents[role][bar])
     return [*stream, END]
 
 
@@ -113,14 +120,30 @@ def bars_of(part: Part, score: Score) -> list[BarNotes]:
     return [tuple(sorted(notes)) for notes in bars]
 
 
-def part_of(role: Role, bars: Sequence[BarNotes], bar_starts: Sequence[int], velocity: int) -> Part:
-    """The opposite of `bars_of`, every note with the same velocity."""
-    notes = [
-        Note(start=bar_starts[bar] + start, duration=duration, pitch=pitch, velocity=velocity)
-        for bar, bar_notes in enumerate(bars)
-        for start, duration, pitch in bar_notes
-    ]
-    return Part(role=role, notes=tuple(sorted(notes)))
+def accents_of(part: Part, score: Score) -> list[dict[int, int]]:
+    """What is struck softly or loudly in each bar, by its start in the bar; beside the median velocity of the song."""
+    usual = _usual_velocities(part)
+    strikes: dict[int, list[int]] = {}
+    for note in part.notes:
+        strikes.setdefault(note.start, []).append(note.velocity - usual[note.pitch])
+    accents: list[dict[int, int]] = [{} for _ in score.time_signatures]
+    bar = 0
+    for start, above in sorted(strikes.items()):
+        while start >= score.bar_starts[bar + 1]:
+            bar += 1
+        mean = sum(above) / len(above)
+        if abs(mean) >= ACCENT_VELOCITY:
+            accents[bar][start - score.bar_starts[bar]] = LOUD if mean > 0 else SOFT
+    return accents
+
+
+def _usual_velocities(part: Part) -> dict[int, int]:
+    """The median velocity by pitch: each drum's own, and one for all notes of the others."""
+    velocities: dict[int, list[int]] = {}
+    for note in part.notes:
+        velocities.setdefault(note.pitch if part.role == "drums" else 0, []).append(note.velocity)
+    medians = {key: median_low(values) for key, values in velocities.items()}
+    return {note.pitch: medians[note.pitch if part.role == "drums" else 0] for note in part.notes}
 
 
 def rooted(guitar: BarNotes, interval: int) -> BarNotes:
@@ -132,7 +155,9 @@ def rooted(guitar: BarNotes, interval: int) -> BarNotes:
     return tuple((start, duration, pitch - interval) for start, duration, pitch in lowest.values() if pitch >= interval)
 
 
-def _encode_bar(bar: int, role: Role, bars: list[BarNotes], parts: dict[Role, list[BarNotes]]) -> list[int]:
+def _encode_bar(
+    bar: int, role: Role, bars: list[BarNotes], parts: dict[Role, list[BarNotes]], accents: Accents
+) -> list[int]:
     notes = bars[bar]
     if not notes:
         return [REST]
@@ -140,7 +165,7 @@ def _encode_bar(bar: int, role: Role, bars: list[BarNotes], parts: dict[Role, li
         if bars[bar - back] == notes:
             return [REPEAT[back - 1]]
     if role == "drums":
-        return [*_encode_hits(notes), DONE]
+        return [*_encode_hits(notes, accents), DONE]
     for other in ROLES[1 : ROLES.index(role)]:
         if other in parts and parts[other][bar] == notes:
             return [DOUBLE[ROLES.index(other)]]
@@ -148,25 +173,31 @@ def _encode_bar(bar: int, role: Role, bars: list[BarNotes], parts: dict[Role, li
         for i, interval in enumerate(ROOT_INTERVALS):
             if rooted(parts["rhythm"][bar], interval) == notes:
                 return [ROOT[i]]
-    return [*_encode_notes(notes), DONE]
+    return [*_encode_notes(notes, accents), DONE]
 
 
-def _encode_hits(notes: BarNotes) -> list[int]:
+def _encode_hits(notes: BarNotes, accents: Accents) -> list[int]:
     stream: list[int] = []
+    accent_now = NORMAL
     for start in sorted({note[0] for note in notes}):
         keys = {pitch for at, _, pitch in notes if at == start}
         others = sorted(keys - {KICK, SNARE})
         first = [key for key in (KICK, SNARE) if key in keys] + others[:1]
         hits = [tuple(first), *((key,) for key in others[1:])]
-        stream += [AT[start], *(HIT[_HIT_INDEX[hit]] for hit in hits[:MOST_AT_ONCE])]
+        accent = accents.get(start, NORMAL)
+        stream += [AT[start], *([ACCENT[accent]] if accent != accent_now else [])]
+        stream += [HIT[_HIT_INDEX[hit]] for hit in hits[:MOST_AT_ONCE]]
+        accent_now = accent
     return stream
 
 
-def _encode_notes(notes: BarNotes) -> list[int]:
+def _encode_notes(notes: BarNotes, accents: Accents) -> list[int]:
     stream: list[int] = []
-    duration_now, shape_now = -1, 0
+    duration_now, shape_now, accent_now = -1, 0, NORMAL
     for start in sorted({note[0] for note in notes}):
-        stream.append(AT[start])
+        accent = accents.get(start, NORMAL)
+        stream += [AT[start], *([ACCENT[accent]] if accent != accent_now else [])]
+        accent_now = accent
         for duration, pitch, shape in _chords([note[1:] for note in notes if note[0] == start])[:MOST_AT_ONCE]:
             if duration != duration_now:
                 stream.append(DURATION[_DURATION_INDEX[duration]])

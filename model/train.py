@@ -36,7 +36,7 @@ HELD_OUT_WINDOWS = 32
 IGNORED = -100  # the target of padding
 KINDS = {
     "pitch": (t.PITCH, t.SHAPE), "drums": (t.HIT,), "duration": (t.DURATION,), "position": (t.AT,),
-    "structure": (t.REPEAT, t.DOUBLE, t.ROOT, range(t.START, t.REST + 1)),
+    "structure": (t.REPEAT, t.DOUBLE, t.ROOT, range(t.START, t.REST + 1)), "accent": (t.ACCENT,),
 }  # fmt: skip
 
 
@@ -132,7 +132,8 @@ class Trainer:
             chosen = torch.zeros_like(target, dtype=torch.bool)
             for tokens_of_kind in ranges:
                 chosen |= (target >= tokens_of_kind.start) & (target < tokens_of_kind.stop)
-            result[kind] = loss[chosen].mean().item()
+            if chosen.any():
+                result[kind] = loss[chosen].mean().item()
         return result
 
     def save(self, folder: Path) -> None:

@@ -1,6 +1,7 @@
 """Weights on disk: safetensors in half precision, architecture and vocabulary fingerprint in the header."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -8,10 +9,11 @@ from typing import Any
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
+from torch import Tensor
 
 from model import tokens as t
 from model.errors import NeedsOperator
-from model.network import Architecture, Composer
+from model.network import Architecture, Composer, input_rows
 from model.reader import INPUTS
 
 WEIGHTS_FOLDER = Path(__file__).resolve().parent.parent / "weights"
@@ -32,6 +34,7 @@ def save_weights(path: Path, network: Composer, provenance: dict[str, Any]) -> N
     tensors = {name: tensor.detach().half().contiguous() for name, tensor in network.state_dict().items()}
     metadata = {
         "format": FORMAT,
+        "names": json.dumps(t.NAMES),
         "architecture": json.dumps(asdict(network.architecture)),
         "provenance": json.dumps(provenance),
     }
@@ -47,22 +50,72 @@ def load_weights(path: Path) -> Composer:
     Raises:
         BadWeights: Missing, damaged, or made for another vocabulary or architecture.
     """
+    metadata, tensors = _read(path)
+    if metadata.get("format") != FORMAT:
+        raise BadWeights(f"{path}: made for another vocabulary; train it again with `lnh train --base {path.name}`")
+    return _network(path, metadata, tensors).eval()
+
+
+def load_base(path: Path) -> Composer:
+    """The network of a weights file to go on learning from, though its vocabulary be an older one.
+
+    What is known beside a token and was not known then begins as nothing; new tokens begin at random.
+
+    Raises:
+        BadWeights: Missing, damaged, or made for another architecture.
+    """
+    metadata, tensors = _read(path)
+    if metadata.get("format") != FORMAT:
+        try:
+            tensors = _grown(metadata, tensors)
+        except (KeyError, TypeError, ValueError, IndexError) as error:
+            raise BadWeights(f"{path}: made for a vocabulary that it does not tell; choose another base") from error
+    return _network(path, metadata, tensors).train()
+
+
+def _read(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
     if not path.is_file():
         raise BadWeights(f"{path}: no such file; train it with `lnh train`, or name other weights in the genre file")
     try:
         with safe_open(path, framework="pt") as stored:
-            metadata = stored.metadata() or {}
-            if metadata.get("format") != FORMAT:
-                raise BadWeights(f"{path}: made for another vocabulary; train it again with `lnh train`")
             tensors = {name: stored.get_tensor(name).float() for name in stored.keys()}  # noqa: SIM118
+            return stored.metadata() or {}, tensors
+    except (SafetensorError, OSError, RuntimeError, ValueError) as error:
+        raise _damaged(path, error) from error
+
+
+def _network(path: Path, metadata: Mapping[str, str], tensors: dict[str, Tensor]) -> Composer:
+    try:
         network = Composer(Architecture(**json.loads(metadata["architecture"])))
         network.load_state_dict(tensors)
-    except (SafetensorError, OSError, ArithmeticError, RuntimeError, KeyError, TypeError, ValueError) as error:
-        why = (str(error).splitlines() or ["empty"])[0]  # torch lists every tensor that does not fit
-        raise BadWeights(f"{path}: damaged ({why}); restore it or train it again with `lnh train`") from error
+    except (ArithmeticError, RuntimeError, KeyError, TypeError, ValueError) as error:
+        raise _damaged(path, error) from error
     if not all(torch.isfinite(tensor).all() for tensor in tensors.values()):
         raise BadWeights(f"{path}: holds numbers that are not finite; restore it or train it again with `lnh train`")
-    return network.eval()
+    return network
+
+
+def _damaged(path: Path, error: Exception) -> BadWeights:
+    why = (str(error).splitlines() or ["empty"])[0]  # torch lists every tensor that does not fit
+    return BadWeights(f"{path}: damaged ({why}); restore it or train it again with `lnh train`")
+
+
+def _grown(metadata: Mapping[str, str], tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The tensors with rows for today's tokens and inputs, each filled with its old row where there was one."""
+    architecture = Architecture(**json.loads(metadata["architecture"]))
+    fresh = Composer(architecture)
+    token, known = fresh.token.weight.detach().clone(), torch.zeros_like(fresh.known.weight)
+    old_names: list[str] = json.loads(metadata["names"])
+    for row, name in enumerate(old_names):
+        if name in t.NAMES:
+            token[t.NAMES.index(name)] = tensors["token.weight"][row]
+    old_rows, new_rows = input_rows(json.loads(metadata["format"])["inputs"]), input_rows(INPUTS)
+    for name in old_rows.keys() & new_rows.keys():
+        if len(old_rows[name]) == len(new_rows[name]):
+            known[new_rows[name].start : new_rows[name].stop] = tensors["known.weight"][
+                old_rows[name].start : old_rows[name].stop
+            ]
+    return tensors | {"token.weight": token, "known.weight": known}
 
 
 def read_provenance(path: Path) -> dict[str, Any]:

@@ -1,13 +1,16 @@
 """Scores of every kind that the tokens can write, for hypothesis."""
 
+from collections.abc import Sequence
+
 from hypothesis import strategies as st
 
 from model import tokens as t
 from model.midi import DURATIONS
-from model.reader import DRUM_DURATION, VELOCITY
-from model.score import ROLES, TIME_SIGNATURES, Role, Score, ticks_per_bar
+from model.reader import DRUM_DURATION, VELOCITIES
+from model.score import ROLES, TIME_SIGNATURES, Note, Part, Role, Score, ticks_per_bar
 
 DRUM_KEYS = (t.KICK, t.SNARE, *t.OTHER_DRUMS)
+VELOCITY = VELOCITIES[t.NORMAL]
 
 
 @st.composite
@@ -22,7 +25,7 @@ def any_scores(draw: st.DrawFn, pitches: range = range(128)) -> Score:
             bar = draw(_old_bars(played, role) | _new_bars(role, ticks, pitches))
             played[role].append(tuple(note for note in bar if note[0] < ticks))
     bare = Score(tempo_bpm=float(draw(st.integers(40, 250))), time_signatures=signatures, parts=())
-    parts = tuple(t.part_of(role, bars, bare.bar_starts, VELOCITY) for role, bars in played.items())
+    parts = tuple(part_of(role, bars, bare.bar_starts) for role, bars in played.items())
     return Score(tempo_bpm=bare.tempo_bpm, time_signatures=signatures, parts=parts)
 
 
@@ -51,3 +54,13 @@ def _new_bars(role: Role, ticks: int, pitches: range) -> st.SearchStrategy[t.Bar
         keys = st.integers(pitches.start, pitches.stop - 1)
         notes = st.dictionaries(keys, st.sampled_from(DURATIONS), min_size=1, max_size=t.MOST_AT_ONCE)
     return st.dictionaries(starts, notes, min_size=1, max_size=3).map(as_bar)
+
+
+def part_of(role: Role, bars: Sequence[t.BarNotes], bar_starts: Sequence[int]) -> Part:
+    """The opposite of `tokens.bars_of`, nothing accented."""
+    notes = [
+        Note(start=bar_starts[bar] + start, duration=duration, pitch=pitch, velocity=VELOCITY)
+        for bar, bar_notes in enumerate(bars)
+        for start, duration, pitch in bar_notes
+    ]
+    return Part(role=role, notes=tuple(sorted(notes)))

@@ -7,7 +7,7 @@ from small_composer import as_tensors, small_composer
 
 from model import tokens as t
 from model.network import Architecture, Cache, Composer, transpose
-from model.reader import INPUTS, PITCH_INPUTS
+from model.reader import CLASS_INPUTS, INPUTS, PITCH_INPUTS
 
 BARS = 4
 
@@ -87,8 +87,8 @@ def test_no_two_inputs_share_an_embedding():
 
     rows = network.known.weight.shape[0]
 
-    assert rows == 1 + sum(size for name, size in INPUTS.items() if name != "harmony") + 12
-    assert int(network.offsets[-1]) + 12 == rows
+    assert rows == 1 + sum(size for name, size in INPUTS.items() if name not in CLASS_INPUTS) + 12 * len(CLASS_INPUTS)
+    assert int(network.offsets[-1]) + 12 * len(CLASS_INPUTS) == rows
 
 
 def test_a_new_network_is_as_unsure_as_can_be():

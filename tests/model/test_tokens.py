@@ -7,14 +7,14 @@ from itertools import islice, pairwise
 from pathlib import Path
 
 import pytest
-from any_scores import DRUM_KEYS, any_scores
+from any_scores import DRUM_KEYS, VELOCITY, any_scores, part_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scores import BAR, make_score
 
 from model import tokens as t
 from model.midi import DURATIONS, read_midi
-from model.reader import DRUM_DURATION, VELOCITY, decode
+from model.reader import DRUM_DURATION, VELOCITIES, decode
 from model.score import ROLES, TIME_SIGNATURES, Note, Part, Role, Score, TimeSignature, ticks_per_bar
 
 ARCHIVES = Path(__file__).parents[3] / "shared" / "data" / "midi"
@@ -34,7 +34,7 @@ def song(*bars: dict[Role, t.BarNotes], signature: TimeSignature = (4, 4)) -> Sc
     """A score from what each part plays in each bar."""
     bare = Score(tempo_bpm=120.0, time_signatures=(signature,) * len(bars), parts=())
     roles = [role for role in ROLES if any(role in bar for bar in bars)]
-    parts = (t.part_of(role, [bar.get(role, ()) for bar in bars], bare.bar_starts, VELOCITY) for role in roles)
+    parts = (part_of(role, [bar.get(role, ()) for bar in bars], bare.bar_starts) for role in roles)
     return Score(tempo_bpm=120.0, time_signatures=bare.time_signatures, parts=tuple(parts))
 
 
@@ -158,12 +158,50 @@ def test_a_power_chord_riff_names_its_shape_and_length_once():
     ]  # fmt: skip
 
 
-def test_only_the_asked_parts_are_encoded():
-    score = as_composed(make_score(bars=4, roles=ROLES))
+def struck(*velocities: int, role: Role = "lead", bars: int = 1) -> Score:
+    """Bars of eighths on one key, each bar with these velocities."""
+    notes = tuple(
+        Note(start=bar * BAR + 6 * i, pitch=t.SNARE, duration=3, velocity=velocity)
+        for bar in range(bars) for i, velocity in enumerate(velocities)
+    )  # fmt: skip
+    parts = (Part(role=role, notes=notes),)
+    return Score(tempo_bpm=120.0, time_signatures=((4, 4),) * bars, parts=parts)
 
-    again = decode(t.encode(score, "rock", ("drums", "lead")), score.tempo_bpm)
 
-    assert again.parts == tuple(part for part in score.parts if part.role in ("drums", "lead"))
+@pytest.mark.parametrize("role", ["drums", "lead"])
+def test_a_soft_and_a_loud_note_stay_so(role: Role):
+    score = struck(90, 90, 60, 60, 90, 120, 90, role=role)
+
+    again = decode(t.encode(score, "rock"), 120.0)
+
+    soft, normal, loud = VELOCITIES
+    heard = [note.velocity for note in again.parts[0].notes]
+    assert heard == [normal, normal, soft, soft, normal, loud, normal]
+    assert t.encode(again, "rock") == t.encode(score, "rock")
+
+
+def test_an_accent_is_said_when_it_changes_and_forgotten_at_the_bar():
+    (bar,) = bars_in_tokens(struck(60, 60, 90, 90, 90))
+
+    assert [name for name in bar if name.startswith("ACCENT")] == ["ACCENT soft", "ACCENT normal"]
+
+
+def test_a_repeated_bar_takes_its_accents_along():
+    score = struck(90, 90, 90, 60, bars=2)
+
+    again = decode(t.encode(score, "rock"), 120.0)
+
+    assert bars_in_tokens(score)[1] == ["REPEAT 1"]
+    assert [note.velocity for note in again.parts[0].notes][4:] == [96, 96, 96, 68]
+
+
+def test_a_hat_is_not_soft_for_being_softer_than_the_snare():
+    hats = tuple(Note(start=6 * i, pitch=42, duration=3, velocity=60) for i in range(8))
+    snares = tuple(Note(start=12 + 24 * i, pitch=t.SNARE, duration=3, velocity=120) for i in range(2))
+    part = Part(role="drums", notes=tuple(sorted(hats + snares)))
+    score = Score(tempo_bpm=120.0, time_signatures=((4, 4),), parts=(part,))
+
+    assert t.accents_of(part, score) == [{}]
 
 
 @pytest.mark.parametrize(
@@ -209,4 +247,4 @@ def test_real_songs_lose_nothing_in_tokens(name: str, tmp_path: Path):
     for score in real_songs(archive, 6, tmp_path):
         again = decode(t.encode(score, name), score.tempo_bpm)
 
-        assert again == as_composed(score)
+        assert as_composed(again) == as_composed(score)

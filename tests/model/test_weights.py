@@ -12,7 +12,9 @@ from small_composer import as_tensors, small_composer
 
 from model import tokens as t
 from model.errors import NeedsOperator
-from model.weights import FORMAT, BadWeights, load_weights, read_provenance, save_weights, weights_path
+from model.network import input_rows
+from model.reader import INPUTS
+from model.weights import FORMAT, BadWeights, load_base, load_weights, read_provenance, save_weights, weights_path
 
 
 @pytest.fixture
@@ -151,3 +153,31 @@ def test_the_weights_of_a_genre_lie_in_the_house():
     path = weights_path("heavy-metal")
 
     assert path.parts[-2:] == ("weights", "heavy-metal.safetensors")
+
+
+def test_a_base_of_an_older_vocabulary_is_grown_by_the_names_of_its_rows(weights: Path):
+    old = small_composer()
+    fewer_inputs = {name: size for name, size in INPUTS.items() if name not in ("last", "scale")}
+    rows = input_rows(INPUTS)
+    kept = [row for name in fewer_inputs for row in rows[name]]
+    with torch.no_grad():
+        old.token.weight = torch.nn.Parameter(old.token.weight[:-2].clone())
+        old.known.weight = torch.nn.Parameter(old.known.weight[[0, *kept]].clone())
+    save_weights(weights, old, {})
+    older = json.dumps({"vocabulary": "0123456789abcdef", "inputs": fewer_inputs})
+    tampered(weights, format=older, names=json.dumps(t.NAMES[:-2]))
+
+    grown = load_base(weights)
+
+    torch.testing.assert_close(grown.token.weight[:-2], old.token.weight, rtol=1e-2, atol=1e-3)
+    torch.testing.assert_close(grown.known.weight[kept], old.known.weight[1:], rtol=1e-2, atol=1e-3)
+    assert not grown.known.weight[list(rows["last"])].any()
+    with pytest.raises(BadWeights, match="another vocabulary"):
+        load_weights(weights)
+
+
+def test_a_base_that_does_not_tell_its_vocabulary_is_named(weights: Path):
+    tampered(weights, format=json.dumps({"vocabulary": "0", "inputs": {}}), names=None)
+
+    with pytest.raises(BadWeights, match="another base"):
+        load_base(weights)

@@ -39,9 +39,14 @@ class Player:
     role: Role
     name: str  # as people say it: "lead guitar"
     program: int  # General MIDI, 0 to 127; for drums the kit
-    pan: float = 0.0  # -1 left to 1 right
-    gain_db: float = 0.0
-    takes: Literal[1, 2] = 1  # 2: played twice, once on the left and once on the right
+    gain_db: float = 0.0  # more or less than the role's usual level
+    pan: float | None = None  # -1 left to 1 right; this and what follows has a default for each kind of instrument
+    takes: Literal[1, 2] | None = None  # 2: played twice, once on the left and once on the right
+    amp: Literal["none", "clean", "crunch", "high-gain", "bass"] | None = None
+    drive_db: float = 0.0  # more or less than the amp's own
+    tone: float = 0.0  # of the amp, -1 dark to 1 bright
+    cabinet: Literal["open", "stack", "bass", "none"] | None = None
+    send_db: float | None = None  # into the room, to the direct sound
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +55,8 @@ class Sound:
 
     soundfont: str = "MuseScore_General_Lite.sf3"  # in soundfonts/, or a path
     loudness_lufs: float = -14.0
+    room: Literal["studio", "club", "hall"] = "studio"
+    swing: float = 0.5  # where in a beat its second eighth falls; 0.5 is straight, 0.67 a triplet
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -229,7 +236,11 @@ def _check(genre: Genre, path: Path) -> None:
         "archives is empty; name the songs that the composer learned as this genre": not genre.archives,
         f"players are {roles}; give each role once, and at least one": not roles or len(set(roles)) < len(roles),
         "a player's program must be 0 to 127": any(not 0 <= player.program <= 127 for player in genre.players),
-        "a player's pan must be -1 to 1": any(not -1 <= player.pan <= 1 for player in genre.players),
+        "a player's pan must be -1 to 1": any(not -1 <= (player.pan or 0) <= 1 for player in genre.players),
+        "a player's tone must be -1 to 1": any(not -1 <= player.tone <= 1 for player in genre.players),
+        "gain_db and drive_db must be -40 to 40, send_db -60 to 12":
+            any(max(abs(player.gain_db), abs(player.drive_db)) > 40 or not -60 <= (player.send_db or 0) <= 12
+                for player in genre.players),
         f"sampling.freedom has randomness {steps}; rise from 0 to 1":
             len(steps) < 2 or steps != sorted(set(steps)) or (steps[0], steps[-1]) != (0, 1),
         "sampling.freedom needs temperatures and top_p above 0, top_p at most 1, noise at least 0":
@@ -237,6 +248,8 @@ def _check(genre: Genre, path: Path) -> None:
                 for row in genre.sampling.freedom),
         f"sound.loudness_lufs is {genre.sound.loudness_lufs:g}; choose it from -30 to -6":
             not -30 <= genre.sound.loudness_lufs <= -6,
+        f"sound.swing is {genre.sound.swing:g}; choose it from 0.5, straight, to 0.75":
+            not 0.5 <= genre.sound.swing <= 0.75,
         f"look has the colours {', '.join(colours)}; write each as #rrggbb":
             not all(re.fullmatch(r"#[0-9a-fA-F]{6}", colour) for colour in colours),
         f"look.colours has {len(genre.look.colours)} colours; give one for each of the {len(roles)} players":

@@ -1,19 +1,32 @@
-"""From the grid to hands: when each note is struck, and how long it is held."""
+"""From the grid to hands: when each note is struck, how hard, and how long it is held."""
 
 from dataclasses import dataclass
+from itertools import groupby
 
 import numpy as np
 
-from model.score import ROLES, Note, Part, Role, Score
+from model.score import ROLES, TICKS_PER_BEAT, Note, Part, Role, Score
 
 RATE = 44_100  # frames a second
 LEAD_SECONDS = 0.05  # players and codecs swallow the first milliseconds of a file
 RING_SECONDS = 2.5  # what is heard after the last note was let go
 LAST_CHORD_SECONDS = 1.2  # a song's last chord is held at least so long
 DRUM_SECONDS = 4.0  # a drum rings until it is struck again
-SPREAD_SECONDS: dict[Role, float] = {"drums": 0.001}  # standard deviation of a hand's timing
-OTHER_SPREAD_SECONDS = 0.003
-STRUM_SECONDS = 0.0015  # from string to string of a chord
+MOST_SPREADS = 2.0  # nobody is further off than so many standard deviations
+EIGHTH = TICKS_PER_BEAT // 2
+SWING_FADES_BPM = (200, 340)  # the faster, the straighter; nobody swings faster than the second
+LOW_STRING = 4  # semitones above a guitar part's lowest note that are muted with the palm
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hand:
+    """How somebody's hands move."""
+
+    spread_seconds: float = 0.003  # standard deviation of the timing
+    lag_seconds: float = 0.0  # behind the beat, on average
+    strum_seconds: float = 0.0  # from string to string of a chord
+    spread_velocity: float = 3.0  # standard deviation, MIDI velocity
+    mutes: bool = False  # damps fast notes on the low string with the palm
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,6 +37,7 @@ class Stroke:
     stop: int  # frames; later than start
     pitch: int
     velocity: int  # 1 to 127
+    muted: bool = False  # with the palm on the strings
 
 
 def opening_seconds(score: Score) -> float:
@@ -32,41 +46,79 @@ def opening_seconds(score: Score) -> float:
     return LEAD_SECONDS - first * score.seconds_per_tick
 
 
-def perform(part: Part, score: Score, seed: int, take: int = 1) -> tuple[Stroke, ...]:
-    """A part of a score as hands play it: a few milliseconds around the grid, strummed, the last chord held.
+def perform(
+    part: Part, score: Score, hand: Hand, *, seed: int, take: int = 1, swing: float = 0.5
+) -> tuple[Stroke, ...]:
+    """A part of a score as hands play it: a few milliseconds around the grid, swung, strummed, the last chord held.
 
-    The same seed and take give the same strokes. No stroke of a pitch outlasts the next one of the same pitch.
+    Args:
+        take: Two takes of one part differ as two recordings do.
+        swing: Where in the beat its second eighth falls; 0.5 is straight, 2/3 a triplet.
+
+    The same arguments give the same strokes. No stroke of a pitch outlasts the next one of the same pitch.
     """
     rng = np.random.default_rng([seed, ROLES.index(part.role), take])
     last_onset = max((note.start for each in score.parts for note in each.notes), default=0)
-    spread = SPREAD_SECONDS.get(part.role, OTHER_SPREAD_SECONDS)
-    sways = {start: float(np.clip(rng.normal(0, spread), -2 * spread, 2 * spread))
-             for start in sorted({note.start for note in part.notes})}
+    muted = muted_starts(part) if hand.mutes else set()
     strokes: list[Stroke] = []
+    for start, notes in groupby(part.notes, key=lambda note: note.start):
+        sway = hand.lag_seconds + _around(rng, hand.spread_seconds)
+        effort = _around(rng, hand.spread_velocity / 2)
+        for string, note in _strummed(start, list(notes)):
+            at = opening_seconds(score) + swung(start, score, swing) * score.seconds_per_tick + sway
+            frame = max(0, round((at + string * hand.strum_seconds) * RATE))
+            until = frame + round(_held_seconds(note, part.role, score, last_onset) * RATE)
+            velocity = round(note.velocity + effort + _around(rng, hand.spread_velocity))
+            strokes.append(Stroke(start=frame, stop=max(until, frame + 1), pitch=note.pitch,
+                                  velocity=min(max(velocity, 1), 127), muted=start in muted))  # fmt: skip
+    return _one_at_a_time(strokes)
+
+
+def swung(ticks: int, score: Score, swing: float) -> float:
+    """Where a note on the grid of eighths and sixteenths is played; triplets stay where they are."""
+    slow, fast = SWING_FADES_BPM
+    way = min(max((fast - score.tempo_bpm) / (fast - slow), 0), 1)
+    beat, place = divmod(ticks, TICKS_PER_BEAT)
+    if place % (EIGHTH // 2) or swing == 0.5:
+        return ticks
+    middle = (0.5 + (swing - 0.5) * way) * TICKS_PER_BEAT
+    return float(beat * TICKS_PER_BEAT + np.interp(place, (0, EIGHTH, TICKS_PER_BEAT), (0, middle, TICKS_PER_BEAT)))
+
+
+def muted_starts(part: Part) -> set[int]:
+    """Where a guitarist damps the low string: on fast notes that repeat the one before, or are repeated."""
+    lowest = {start: min(note.pitch for note in notes) for start, notes in groupby(part.notes, lambda n: n.start)}
+    starts = list(lowest)
+    floor = min(lowest.values(), default=0) + LOW_STRING
+    muted = set()
+    for before, start, after in zip([None, *starts], starts, starts[1:], strict=False):
+        again = lowest[start] == lowest[after] or (before is not None and lowest[start] == lowest[before])
+        if after - start <= EIGHTH and lowest[start] <= floor and again and start % (4 * TICKS_PER_BEAT):
+            muted.add(start)
+    return muted
+
+
+def _around(rng: np.random.Generator, spread: float) -> float:
+    return float(np.clip(rng.normal(0, spread), -MOST_SPREADS * spread, MOST_SPREADS * spread))
+
+
+def _strummed(start: int, notes: list[Note]) -> list[tuple[int, Note]]:
+    """(how many strings are struck before it, note); upwards on the off-beat eighths."""
+    upwards = start % TICKS_PER_BEAT == EIGHTH
+    return list(enumerate(sorted(notes, key=lambda note: note.pitch, reverse=upwards)))
+
+
+def _one_at_a_time(strokes: list[Stroke]) -> tuple[Stroke, ...]:
+    """In order, each stopped when its pitch is struck again."""
+    in_order = sorted(strokes, key=lambda stroke: (stroke.start, stroke.pitch))
     next_start: dict[int, int] = {}
-    for note, string in reversed(list(zip(part.notes, _strings(part), strict=True))):
-        start = opening_seconds(score) + note.start * score.seconds_per_tick + sways[note.start]
-        start_frame = max(0, round((start + string * STRUM_SECONDS) * RATE))
-        held = _held_seconds(note, part.role, score, last_onset)
-        stop_frame = min(start_frame + round(held * RATE), next_start.get(note.pitch, 2**62))
-        next_start[note.pitch] = start_frame
-        strokes.append(Stroke(start=start_frame, stop=max(stop_frame, start_frame + 1),
-                              pitch=note.pitch, velocity=_struck(note, take, rng)))
-    return tuple(sorted(strokes, key=lambda stroke: (stroke.start, stroke.pitch)))
-
-
-def _struck(note: Note, take: int, rng: np.random.Generator) -> int:
-    """The first take is struck as written; another one differs by a little."""
-    return note.velocity if take == 1 else int(np.clip(note.velocity + rng.integers(-6, 7), 1, 127))
-
-
-def _strings(part: Part) -> list[int]:
-    """How many notes of the same chord are struck before each note; drums are struck together."""
-    strings: list[int] = []
-    for index, note in enumerate(part.notes):
-        same = index > 0 and part.notes[index - 1].start == note.start and part.role != "drums"
-        strings.append(strings[-1] + 1 if same else 0)
-    return strings
+    played = []
+    for stroke in reversed(in_order):
+        stop = max(min(stroke.stop, next_start.get(stroke.pitch, stroke.stop)), stroke.start + 1)
+        next_start[stroke.pitch] = stroke.start
+        played.append(Stroke(start=stroke.start, stop=stop, pitch=stroke.pitch,
+                             velocity=stroke.velocity, muted=stroke.muted))  # fmt: skip
+    return tuple(reversed(played))
 
 
 def _held_seconds(note: Note, role: Role, score: Score, last_onset: int) -> float:

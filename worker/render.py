@@ -1,22 +1,25 @@
-"""Played through a soundfont: every part a stem of its own, in one pass of FluidSynth."""
+"""Played through a soundfont: every part a stem of its own, a drummer's in pieces, in one pass of FluidSynth."""
 
 import ctypes
 import logging
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from types import ModuleType
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from model.errors import NeedsOperator
 from model.genre import Genre, Player
-from model.score import Role, Score
+from model.score import Part, Score
+from worker.channels import PIECES, Channel, Name, Piece, channels_of
 from worker.perform import RATE, RING_SECONDS, Stroke, perform
+from worker.tone import Sound
 
 log = logging.getLogger(__name__)
 
@@ -24,11 +27,16 @@ SOUNDFONTS_FOLDER = Path(__file__).resolve().parent.parent / "soundfonts"
 DEBIAN_FOLDERS = (Path("/usr/share/sounds/sf2"), Path("/usr/share/sounds/sf3"))
 GAIN = 0.2  # leaves a head room of 10 dB on the densest metal; 1.0 clipped
 BLOCK = 64  # frames; FluidSynth acts on events at these steps only
+CHUNK = BLOCK * 4096  # frames that are played before they are sorted into stems
 DRUM_BANK, DRUM_CHANNEL = 128, 1
-SECONDS_ALLOWED = 120  # a minute of music takes about 3
+SECONDS_ALLOWED = 120  # a minute of music takes about 2
+ERROR = 1  # what FluidSynth calls an error in its log; 0 is a panic
 
-Sound = NDArray[np.float32]  # (frames, 2), 44 100 Hz, 1.0 is full scale
-Stems = dict[Role, Sound]
+Stems = dict[Name, Sound]
+
+_PIECES: dict[Piece, tuple[int, ...]] = {
+    "kick": (35, 36), "snare": (37, 38, 39, 40), "toms": (41, 43, 45, 47, 48, 50),
+}  # fmt: skip  # General MIDI keys; the others are cymbals
 
 
 class MissingSoundfont(NeedsOperator):
@@ -47,8 +55,9 @@ def render(score: Score, genre: Genre, seed: int = 0) -> Stems:
     """Play every part of a score through the soundfont of its genre.
 
     Returns:
-        Role to float32 array of shape (frames, 2), 44 100 Hz, dry, all of one length: from a short lead-in to the
-        end of the fade after the last note. Parts without notes are left out. The same on every run.
+        Name to float32 array of shape (sides, frames), 44 100 Hz, dry, all of one length: from a short lead-in to the
+        end of the ring after the last note. What stands in one place has one side; what was played twice, or keeps the
+        soundfont's width, has two. Parts without notes are left out. The same on every run.
 
     Raises:
         MissingSoundfont: Not found, unreadable, or without an instrument that a player needs.
@@ -58,19 +67,12 @@ def render(score: Score, genre: Genre, seed: int = 0) -> Stems:
     Source:
         FluidSynth developer documentation, "Fast file renderer" and `fluid_synth_nwrite_float`.
     """
-    takes = [
-        _Take(genre.player(part.role), perform(part, score, seed, take))
-        for part in score.parts if part.notes for take in range(1, genre.player(part.role).takes + 1)
-    ]  # fmt: skip
+    takes = [take for part in score.parts if part.notes for take in _takes(part, score, genre, seed)]
     if not takes:
         return {}
+    frames = max(take.end for take in takes) + round(RING_SECONDS * RATE)
     with _synth(len(takes), find_soundfont(genre.sound.soundfont)) as synth:
-        planes = synth.play(takes, max(take.end for take in takes) + round(RING_SECONDS * RATE))
-    planes *= _closing(planes.shape[-1])
-    by_role: dict[Role, list[NDArray[np.float32]]] = {}
-    for take, plane in zip(takes, planes, strict=True):
-        by_role.setdefault(take.player.role, []).append(plane)
-    return {role: _stem(planes) for role, planes in by_role.items()}
+        return synth.play(takes, frames)
 
 
 def find_soundfont(name: str) -> Path:
@@ -91,33 +93,52 @@ def find_soundfont(name: str) -> Path:
     return path
 
 
-class _Take(NamedTuple):
-    """What goes through one channel."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Take:
+    """What comes out of one output of the synthesiser."""
 
+    name: Name
     player: Player
+    channel: Channel
+    side: int | None  # 0 or 1 of a stem that is played twice
     strokes: tuple[Stroke, ...]
+
+    @property
+    def is_drum(self) -> bool:
+        return self.player.role == "drums"
 
     @property
     def end(self) -> int:
         """Frame at which the last note is let go; a drum is let go as it is struck."""
-        return max(stroke.start if self.player.role == "drums" else stroke.stop for stroke in self.strokes)
+        return max(stroke.start if self.is_drum else stroke.stop for stroke in self.strokes)
+
+    @property
+    def programs(self) -> tuple[int, ...]:
+        """What open and muted strokes are played with."""
+        program = self.player.program if self.channel.program is None else self.channel.program
+        return (program,) if self.channel.muted_program is None else (program, self.channel.muted_program)
 
 
-def _stem(takes: Sequence[NDArray[np.float32]]) -> Sound:
-    """One take as it is; two takes one on each side."""
-    return takes[0].T if len(takes) == 1 else np.stack([take.mean(axis=0) for take in takes], axis=1)
+def piece_of(key: int) -> Piece:
+    """The piece of the kit that a General MIDI key strikes."""
+    return next((piece for piece, keys in _PIECES.items() if key in keys), "cymbals")
 
 
-def _closing(frames: int) -> Sound:
-    """1 until the last note is let go, then half a cosine down to 0: the ring of strings and cymbals, faded."""
-    ring = round(RING_SECONDS * RATE)
-    gain = np.ones(frames, np.float32)
-    gain[-ring:] = np.cos(np.linspace(0, np.pi, ring, dtype=np.float32)) / 2 + 0.5
-    return gain
+def _takes(part: Part, score: Score, genre: Genre, seed: int) -> Iterator[_Take]:
+    player = genre.player(part.role)
+    channels = channels_of(player)
+    for number in range(1, max(channel.takes for channel in channels.values()) + 1):
+        hand = next(iter(channels.values())).hand
+        strokes = perform(part, score, hand, seed=seed, take=number, swing=genre.sound.swing)
+        for name, channel in channels.items():
+            own = tuple(stroke for stroke in strokes if name not in PIECES or piece_of(stroke.pitch) == name)
+            if own:
+                side = number - 1 if channel.takes == 2 else None
+                yield _Take(name=name, player=player, channel=channel, side=side, strokes=own)
 
 
 class _Synth:
-    """One FluidSynth with a stereo output for each channel."""
+    """One FluidSynth with a stereo output for each take."""
 
     def __init__(self, library: ModuleType, synth: int, soundfont: Path, outputs: int) -> None:
         self._library, self._synth, self._soundfont, self._outputs = library, synth, soundfont, outputs
@@ -127,44 +148,86 @@ class _Synth:
         self._write = library._fl.fluid_synth_nwrite_float
         self._write.argtypes = [ctypes.c_void_p, ctypes.c_int] + [ctypes.c_void_p] * 4
 
-    def _seat(self, channel: int, player: Player) -> None:
-        """Give a channel its player's instrument."""
-        drums = player.role == "drums"
-        if drums:
+    def play(self, takes: Sequence[_Take], frames: int) -> Stems:
+        """Every take through channels of its own, to stems."""
+        _errors.clear()
+        for output, take in enumerate(takes):
+            for layer, program in enumerate(take.programs):
+                self._seat(self._channel(output, layer), take, program)
+        stems = {take.name: np.zeros((2 if take.side is not None or take.channel.wide else 1, frames), np.float32)
+                 for take in takes}  # fmt: skip
+        planes = np.zeros((self._outputs, 2, CHUNK), np.float32)
+        events = self._events(takes)
+        deadline = time.monotonic() + SECONDS_ALLOWED
+        for start in range(0, frames, CHUNK):
+            stop = min(start + CHUNK, frames)
+            self._play_chunk(planes, events, start, stop)
+            for take, plane in zip(takes, planes, strict=True):
+                _keep(plane[:, : stop - start], take, stems[take.name][:, start:stop])
+            if time.monotonic() > deadline:
+                played = f"{stop / RATE:.0f} of {frames / RATE:.0f} s of music"
+                raise RenderFailed(f"FluidSynth: {played} in {SECONDS_ALLOWED} s; the machine is too busy")
+        if _errors:
+            raise MissingSoundfont(f"{self._soundfont}: damaged, {_errors[0]!r}; copy it again")
+        return stems
+
+    def _channel(self, output: int, layer: int) -> int:
+        """FluidSynth sends a channel to the output of its number modulo the outputs."""
+        return output + layer * self._outputs
+
+    def _seat(self, channel: int, take: _Take, program: int) -> None:
+        """Give a channel its instrument."""
+        if take.is_drum:
             self._library._fl.fluid_synth_set_channel_type(ctypes.c_void_p(self._synth), channel, DRUM_CHANNEL)
-        bank = DRUM_BANK if drums else 0
-        if self._library.fluid_synth_program_select(self._synth, channel, self._font, bank, player.program) != 0:
-            kind = "drum kit" if drums else "program"
-            found = f"has no {kind} {player.program} for {player.name!r}"
+        bank = DRUM_BANK if take.is_drum else 0
+        if self._library.fluid_synth_program_select(self._synth, channel, self._font, bank, program) != 0:
+            kind = "drum kit" if take.is_drum else "program"
+            found = f"has no {kind} {program} for {take.player.name!r}"
             raise MissingSoundfont(f"{self._soundfont}: {found}; choose another in the genre file")
 
-    def play(self, takes: Sequence[_Take], frames: int) -> NDArray[np.float32]:
-        """Every take through a channel of its own, to sound of shape (channels, 2, frames)."""
-        for channel, take in enumerate(takes):
-            self._seat(channel, take.player)
-        planes = np.zeros((self._outputs, 2, frames), np.float32)
-        deadline = time.monotonic() + SECONDS_ALLOWED
-        done = 0
-        for frame, _, channel, pitch, velocity in _events(takes):
-            done = self._advance(planes, done, min(round(frame / BLOCK) * BLOCK, frames))
+    def _events(self, takes: Sequence[_Take]) -> list[tuple[int, int, int, int, int]]:
+        """(frame, 0 for stop or 1 for start, channel, pitch, velocity), the last one first; a stop has velocity 0."""
+        events = []
+        for output, take in enumerate(takes):
+            layers = len(take.programs)
+            for stroke in take.strokes:
+                channel = self._channel(output, int(stroke.muted and layers > 1))
+                start = round(stroke.start / BLOCK) * BLOCK
+                stop = max(round(stroke.stop / BLOCK) * BLOCK, start + BLOCK)
+                events.append((start, 1, channel, stroke.pitch, stroke.velocity))
+                events.append((stop, 0, channel, stroke.pitch, 0))
+        return sorted(events, reverse=True)
+
+    def _play_chunk(
+        self, planes: NDArray[np.float32], events: list[tuple[int, int, int, int, int]], start: int, stop: int
+    ) -> None:
+        """Frames `start` to `stop` of every output; takes their events off the list's end."""
+        done = start
+        while events and events[-1][0] < stop:
+            frame, _, channel, pitch, velocity = events.pop()
+            done = self._advance(planes, start, done, frame)
             if velocity:
                 self._library.fluid_synth_noteon(self._synth, channel, pitch, velocity)
             else:
                 self._library.fluid_synth_noteoff(self._synth, channel, pitch)
-            if time.monotonic() > deadline:
-                played = f"{done / RATE:.0f} of {frames / RATE:.0f} s of music"
-                raise RenderFailed(f"FluidSynth: {played} in {SECONDS_ALLOWED} s; the machine is too busy")
-        self._advance(planes, done, frames)
-        return planes
+        self._advance(planes, start, done, stop)
 
-    def _advance(self, planes: NDArray[np.float32], done: int, until: int) -> int:
+    def _advance(self, planes: NDArray[np.float32], start: int, done: int, until: int) -> int:
         """Render frames `done` to `until`, straight into their place."""
         if until <= done:
             return done
         pointers = ctypes.c_void_p * self._outputs
-        sides = [pointers(*(plane[side, done:].ctypes.data for plane in planes)) for side in (0, 1)]
+        sides = [pointers(*(plane[side, done - start :].ctypes.data for plane in planes)) for side in (0, 1)]
         self._write(self._synth, until - done, *sides, None, None)
         return until
+
+
+def _keep(plane: Sound, take: _Take, place: Sound) -> None:
+    """Lay what came out of an output into its stem."""
+    if take.channel.wide and take.side is None:
+        place[:] = plane
+    else:
+        place[take.side or 0] = (plane[0] + plane[1]) / 2
 
 
 @contextmanager
@@ -176,6 +239,7 @@ def _synth(outputs: int, soundfont: Path) -> Iterator[_Synth]:
         numbers = {"synth.gain": GAIN, "synth.sample-rate": float(RATE)}
         integers = {
             "synth.audio-channels": outputs, "synth.audio-groups": outputs, "synth.dynamic-sample-loading": 1,
+            "synth.midi-channels": -(-2 * outputs // 16) * 16,
             "synth.reverb.active": 0, "synth.chorus.active": 0, "synth.cpu-cores": 1,
         }  # fmt: skip
         for name, number in numbers.items():
@@ -203,16 +267,12 @@ def _library() -> Any:
     return fluidsynth
 
 
+_errors: list[str] = []  # of the synthesiser in use, as its library has one log for all
+
+
 @ctypes.CFUNCTYPE(None, ctypes.c_int, ctypes.c_char_p, ctypes.c_void_p)  # type: ignore[untyped-decorator]
-def _log(_level: int, message: bytes, _data: None) -> None:
-    log.debug("FluidSynth: %s", message.decode(errors="replace"))
-
-
-def _events(takes: Sequence[_Take]) -> list[tuple[int, int, int, int, int]]:
-    """(frame, 0 for stop or 1 for start, channel, pitch, velocity), in order; a stop has velocity 0."""
-    events = []
-    for channel, take in enumerate(takes):
-        for stroke in take.strokes:
-            events.append((stroke.start, 1, channel, stroke.pitch, stroke.velocity))
-            events.append((max(stroke.stop, stroke.start + BLOCK), 0, channel, stroke.pitch, 0))
-    return sorted(events)
+def _log(level: int, message: bytes, _data: None) -> None:
+    text = message.decode(errors="replace")
+    log.debug("FluidSynth: %s", text)
+    if level <= ERROR:
+        _errors.append(text)

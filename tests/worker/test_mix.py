@@ -1,125 +1,97 @@
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from scores import make_score
+from signals import decibels, noise, rms_db, silence, sine
 
 from model.genre import load_genres
-from worker.mix import CEILING_DBTP, balance, end, high_pass, limit, master, measure_loudness, mix_down, true_peaks
+from worker.channels import Channel, channels_of
+from worker.levels import loudness, playing_level, true_peaks
+from worker.master import CEILING_DBTP
+from worker.mix import DRUMS_LUFS, blend, mix_down, place, put_through, separate, set_fader, squeeze
 from worker.perform import RATE
 from worker.render import render
 
 METAL = load_genres()["heavy-metal"]
 
 
-def decibels(value: float) -> float:
-    return 20 * np.log10(value)
+@pytest.fixture(scope="module")
+def stems():
+    return render(make_score(bars=4), METAL, seed=1)
 
 
-def sine(hertz: float, seconds: float = 1.0, amplitude: float = 0.5) -> np.ndarray:
-    wave = amplitude * np.sin(2 * np.pi * hertz * np.arange(round(seconds * RATE)) / RATE)
-    return np.stack([wave, wave], axis=1).astype(np.float32)
+def test_a_song_comes_out_at_its_loudness_under_the_ceiling_and_in_stereo(stems):
+    sound = mix_down(stems, METAL).sound
+
+    assert sound.dtype == np.float32
+    assert loudness(sound.T) == pytest.approx(-14.0, abs=0.1)
+    assert decibels(true_peaks(sound.T).max()) <= CEILING_DBTP + 0.05
+    assert np.isfinite(sound).all()
+    assert np.abs(sound.mean(axis=0)).max() < 1e-4
+    assert 0.2 < np.corrcoef(sound.T)[0, 1] < 0.95
 
 
-def noise(seconds: float = 2.0) -> np.ndarray:
-    return np.random.default_rng(1).uniform(-1, 1, (round(seconds * RATE), 2)).astype(np.float32)
+def test_no_player_is_lost_in_mono(stems):
+    for stem in separate(stems, METAL).values():
+        mono = stem.mean(axis=0, keepdims=True).repeat(2, axis=0)
+        assert loudness(mono) > loudness(stem) - 3.5
 
 
-def test_a_song_comes_out_at_its_loudness_under_the_ceiling():
-    mix = mix_down(render(make_score(bars=4), METAL, seed=1), METAL)
+def test_the_stems_are_the_mix(stems):
+    whole = blend(stems, METAL)
 
-    assert measure_loudness(mix.sound) == pytest.approx(-14.0, abs=0.1)
-    assert decibels(true_peaks(mix.sound).max()) <= CEILING_DBTP + 0.05
-    assert np.isfinite(mix.sound).all()
-    assert np.abs(mix.sound.mean(axis=0)).max() < 1e-4
+    together = sum(separate(stems, METAL).values())
+
+    assert rms_db(together - whole) < rms_db(whole) - 60
 
 
-def test_the_mix_holds_together_in_mono():
-    sound = mix_down(render(make_score(bars=4), METAL, seed=1), METAL).sound
-
-    mono = sound.mean(axis=1, keepdims=True).repeat(2, axis=1)
-
-    assert np.corrcoef(sound.T)[0, 1] > 0.2
-    assert measure_loudness(mono) > measure_loudness(sound) - 3
+def test_every_player_is_heard_at_the_level_of_their_role(stems):
+    for name, channel in channels_of(METAL.player("bass")).items():
+        heard = put_through(stems[name], name, channel)
+        assert playing_level(heard) == pytest.approx(DRUMS_LUFS + channel.level_lu, abs=0.1)
 
 
 def test_silence_stays_silence():
-    silence = np.zeros((RATE, 2), np.float32)
-
-    assert not mix_down({"lead": silence}, METAL).sound.any()
+    assert not mix_down({"lead": silence(sides=1)}, METAL).sound.any()
     assert not mix_down({}, METAL).sound.any()
 
 
 def test_full_scale_noise_is_tamed():
-    mix = mix_down({"lead": noise()}, METAL)
+    mix = mix_down({"lead": noise(5.0, sides=1), "snare": noise(5.0, sides=1)}, METAL)
 
-    assert measure_loudness(mix.sound) == pytest.approx(-14.0, abs=0.3)
-    assert decibels(true_peaks(mix.sound).max()) <= CEILING_DBTP + 0.05
-
-
-def test_single_clicks_are_caught_though_they_are_far_too_high():
-    sound = sine(220, 3.0, 0.02)
-    sound[RATE :: RATE // 2] = 0.9
-
-    mastered = master(sound, -14.0)
-
-    assert decibels(true_peaks(mastered).max()) <= CEILING_DBTP + 0.1
-    assert np.isfinite(mastered).all()
+    assert loudness(mix.sound.T) == pytest.approx(-14.0, abs=0.3)
+    assert decibels(true_peaks(mix.sound.T).max()) <= CEILING_DBTP + 0.05
 
 
 def test_a_player_in_the_middle_keeps_their_level_and_one_on_the_left_is_heard_there():
-    tone = sine(440)
-    lead = METAL.player("lead")
+    tone = sine(440, sides=1)
 
-    left, right = np.abs(balance({"lead": tone}, METAL)).max(axis=0)
-
-    assert lead.pan > 0
-    assert right > left
-    assert left**2 + right**2 == pytest.approx(2 * 0.25 * 10 ** (lead.gain_db / 10), rel=1e-3)
+    assert np.allclose(place(tone, 0.0), tone.repeat(2, axis=0), atol=1e-6)
+    left, right = np.abs(place(tone, -0.5)).max(axis=1)
+    assert left > right
+    assert left**2 + right**2 == pytest.approx(2 * 0.25, rel=1e-3)
 
 
-def test_direct_current_is_removed_and_music_is_not():
-    offset = np.full((2 * RATE, 2), 0.3, np.float32)
+def test_two_takes_stand_far_left_and_right():
+    left, right = place(np.vstack([sine(440, sides=1), sine(660, sides=1)]), 0.0, doubled=True)
 
-    assert np.abs(high_pass(offset)[RATE:]).max() < 1e-3
-    assert np.abs(high_pass(sine(110))[RATE // 2 :]).max() == pytest.approx(0.5, rel=0.02)
-
-
-def test_silence_at_the_end_is_cut_and_the_ring_before_it_is_not():
-    ring = sine(440, 2.0) * np.geomspace(1, 1e-3, 2 * RATE, dtype=np.float32)[:, None]
-    sound = np.concatenate([ring, np.zeros((3 * RATE, 2), np.float32)])
-
-    cut = end(sound)
-
-    assert len(cut) / RATE == pytest.approx(2.2, abs=0.05)
-    assert np.array_equal(cut[: RATE * 19 // 10], sound[: RATE * 19 // 10])
-    assert abs(cut[-1]).max() == 0
+    assert rms_db(left - sine(440, sides=1)) < -20
+    assert rms_db(right - sine(660, sides=1)) < -20
 
 
-def test_peaks_between_the_samples_are_seen():
-    wave = np.sin(np.pi / 2 * np.arange(RATE) + np.pi / 4).astype(np.float32)  # samples stay at 0.71 of the crest
+def test_a_squeezed_stem_is_more_even():
+    notes = np.hstack([sine(300, 1.0, level, sides=1) for level in (0.05, 0.5, 0.05, 0.5)])
 
-    peaks = true_peaks(np.stack([wave, wave], axis=1))
+    even = squeeze(notes, 4.0)
 
-    assert np.abs(wave).max() == pytest.approx(0.707, abs=0.01)
-    assert np.median(peaks) == pytest.approx(1.0, abs=0.03)
-
-
-def test_the_limiter_leaves_alone_what_is_low_enough():
-    tone = sine(440, amplitude=0.1)
-
-    assert np.allclose(limit(tone, true_peaks(tone), 6.0), tone * 10 ** (6 / 20), atol=1e-6)
+    assert squeeze(notes, 1.0) is notes
+    steps = slice(RATE // 2, RATE), slice(3 * RATE // 2, 2 * RATE)
+    before, after = (rms_db(s[:, steps[1]]) - rms_db(s[:, steps[0]]) for s in (notes, even))
+    assert after < before - 2
 
 
-@settings(max_examples=25, deadline=None)
-@given(st.lists(st.tuples(st.integers(0, 9_999), st.floats(-4, 4)), max_size=20), st.floats(-10, 40))
-def test_nothing_gets_past_the_limiter(clicks, gain_db):
-    sound = np.zeros((10_000, 2), np.float32)
-    for frame, value in clicks:
-        sound[frame] = value
+def test_a_kit_keeps_the_balance_in_which_it_was_recorded():
+    loud, soft = sine(200, amplitude=0.1, sides=1), sine(200, amplitude=0.01, sides=1)
+    channel = Channel(level_lu=0.0)
 
-    limited = limit(sound, true_peaks(sound), gain_db)
-
-    assert np.isfinite(limited).all()
-    assert np.abs(limited).max() <= 10 ** (CEILING_DBTP / 20) + 1e-4
-    assert np.array_equal(limited == 0, sound == 0)
+    assert rms_db(set_fader(loud, "snare", channel)) - rms_db(set_fader(soft, "snare", channel)) == pytest.approx(20)
+    assert rms_db(set_fader(loud, "lead", channel)) == pytest.approx(rms_db(set_fader(soft, "lead", channel)), abs=0.01)

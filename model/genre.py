@@ -33,12 +33,21 @@ class Tempo:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Metre:
+    """A time signature, and how many of the genre's songs have it."""
+
+    time_signature: TimeSignature
+    share: float  # of all songs; those of a genre add up to 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Player:
     """Who plays a role, on what, and where they stand."""
 
     role: Role
     name: str  # as people say it: "lead guitar"
     program: int  # General MIDI, 0 to 127; for drums the kit
+    longest_loop: int = 8  # bars in a row that may be played alike; in real songs of this genre few are more
     gain_db: float = 0.0  # more or less than the role's usual level
     pan: float | None = None  # -1 left to 1 right; this and what follows has a default for each kind of instrument
     takes: Literal[1, 2] | None = None  # 2: played twice, once on the left and once on the right
@@ -103,7 +112,7 @@ class Genre:
     weights: str  # weights/<weights>.safetensors
     archives: tuple[str, ...]  # corpora that the model knows as this genre
     tempo: Tempo
-    time_signature: TimeSignature = (4, 4)
+    time_signatures: tuple[Metre, ...] = (Metre(time_signature=(4, 4), share=1.0),)  # the most frequent first
     randomness: float = 0.3  # default for /r
     seconds: tuple[float, float] = (45.0, 60.0)  # a track ends on purpose within this time
     players: tuple[Player, ...]
@@ -220,6 +229,8 @@ def _check(genre: Genre, path: Path) -> None:
     roles = [player.role for player in genre.players]
     steps = [row.randomness for row in genre.sampling.freedom]
     colours = (genre.look.background, genre.look.ink, *genre.look.colours)
+    signatures = [metre.time_signature for metre in genre.time_signatures]
+    shares = [metre.share for metre in genre.time_signatures]
     metres = ", ".join(f"[{beats}, {unit}]" for beats, unit in TIME_SIGNATURES)
     problems = {
         f"tempo is {tempo.slowest_bpm:g} to {tempo.fastest_bpm:g} bpm; put the slower first":
@@ -231,10 +242,13 @@ def _check(genre: Genre, path: Path) -> None:
         f"randomness is {genre.randomness:g}; choose it from 0 to 1": not 0 <= genre.randomness <= 1,
         f"seconds is {list(genre.seconds)}; put the shorter first, from 5 to 600":
             not 5 <= genre.seconds[0] <= genre.seconds[1] <= 600,
-        f"time_signature is {list(genre.time_signature)}; the band plays {metres}":
-            genre.time_signature not in TIME_SIGNATURES,
+        f"time_signatures are {[list(signature) for signature in signatures]}; the band plays {metres}":
+            not set(signatures) <= set(TIME_SIGNATURES),
+        f"time_signatures have the shares {shares}; put the greatest first, and let them add up to 1":
+            not shares or min(shares) <= 0 or shares != sorted(shares, reverse=True) or abs(sum(shares) - 1) > 0.001,
         "archives is empty; name the songs that the composer learned as this genre": not genre.archives,
         f"players are {roles}; give each role once, and at least one": not roles or len(set(roles)) < len(roles),
+        "a player's longest_loop must be 1 at least": any(player.longest_loop < 1 for player in genre.players),
         "a player's program must be 0 to 127": any(not 0 <= player.program <= 127 for player in genre.players),
         "a player's pan must be -1 to 1": any(not -1 <= (player.pan or 0) <= 1 for player in genre.players),
         "a player's tone must be -1 to 1": any(not -1 <= player.tone <= 1 for player in genre.players),

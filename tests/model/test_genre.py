@@ -43,6 +43,11 @@ def write_genre(folder: Path, text: str = POLKA, name: str = "polka") -> Path:
     return path
 
 
+def metres(*rows: str) -> str:
+    """The polka's first line, and its time signatures."""
+    return f'title = "Polka"\ntime_signatures = [{", ".join(f"{{ time_signature = {row} }}" for row in rows)}]'
+
+
 def complaint(folder: Path, old: str, new: str) -> str:
     """What the reader says about the polka after one change of its text."""
     assert old in POLKA
@@ -60,7 +65,7 @@ def test_a_genre_is_read_with_its_defaults(tmp_path: Path):
 
     assert polka.name == "polka"
     assert polka.tempo.default_bpm == 120.0
-    assert polka.time_signature == (4, 4)
+    assert [metre.time_signature for metre in polka.time_signatures] == [(4, 4)]
     assert polka.player("bass").name == "tuba"
     assert [row.randomness for row in polka.sampling.freedom] == [0.0, 1.0]
 
@@ -156,12 +161,17 @@ def test_a_value_of_another_type_is_named_with_what_to_write(tmp_path: Path, old
         ("default_bpm = 120", "default_bpm = 60", "tempo.default_bpm is 60; choose it between"),
         ('title = "Polka"', 'title = "Polka"\nrandomness = 2', "randomness is 2; choose it from 0 to 1"),
         ('title = "Polka"', 'title = "Polka"\nseconds = [60, 30]', "seconds is [60.0, 30.0]; put the shorter first"),
-        ('title = "Polka"', 'title = "Polka"\ntime_signature = [4, 0]', "time_signature is [4, 0]"),
-        ('title = "Polka"', 'title = "Polka"\ntime_signature = [4, 3]', "time_signature is [4, 3]"),
-        ('title = "Polka"', 'title = "Polka"\ntime_signature = [2, 2]', "the band plays [4, 4], [2, 4]"),
+        ('title = "Polka"', metres("[4, 0], share = 1"), "time_signatures are [[4, 0]]"),
+        ('title = "Polka"', metres("[4, 3], share = 1"), "time_signatures are [[4, 3]]"),
+        ('title = "Polka"', metres("[2, 2], share = 1"), "the band plays [4, 4], [2, 4]"),
+        ('title = "Polka"', metres("[2, 4], share = 0.7", "[3, 4], share = 0.2"), "let them add up to 1"),
+        ('title = "Polka"', metres("[2, 4], share = 0.3", "[3, 4], share = 0.7"), "put the greatest first"),
+        ('title = "Polka"', metres("[2, 4], share = 1", "[3, 4], share = 0"), "shares [1.0, 0.0]"),
+        ('title = "Polka"', metres(), "shares []"),
         ('archives = ["folk"]', "archives = []", "archives is empty"),
         ('role = "bass"', 'role = "lead"', "give each role once"),
         ("program = 58", "program = 128", "program must be 0 to 127"),
+        ("program = 58", "program = 58\nlongest_loop = 0", "longest_loop must be 1 at least"),
         ("program = 58", "program = 58\npan = 1.5", "pan must be -1 to 1"),
         ("{ randomness = 0,", "{ randomness = 0.5,", "rise from 0 to 1"),
         ("rhythm = 0.9", "rhythm = 0", "temperatures and top_p above 0"),

@@ -1,0 +1,78 @@
+"""What a young network forgets while it composes: its metre, rests that are too long, loops, beginnings and ends.
+
+A guard takes tokens away from those that the grammar allows, and always leaves some.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from model import tokens as t
+from model.genre import Genre
+from model.reader import DRUMS, Reader
+from model.score import ROLES, TIME_SIGNATURES, TimeSignature, ticks_per_bar
+
+LONGEST_DRUM_REST = 2  # bars
+LATEST_ENTRY = 12  # bars after which a part that has not played yet must
+
+Mask = NDArray[np.bool_]
+
+
+def guard(genre: Genre, time_signature: TimeSignature, reader: Reader, mask: Mask) -> None:
+    """Keep a song to its metre and its players to good manners."""
+    if reader.turn == len(reader.roles) or not reader.signatures:
+        keep_meter(mask, time_signature)
+        return
+    if reader.fresh:
+        keep_playing(reader, mask)
+        keep_from_looping(reader, mask, genre.player(ROLES[reader.role]).longest_loop)
+    if reader.bar == reader.bars_wanted - 1 > 0:
+        come_to_an_end(reader, mask)
+
+
+def keep_meter(mask: Mask, time_signature: TimeSignature) -> None:
+    """Between bars, leave only the song's time signature and the end."""
+    possible = mask.copy()
+    mask[:] = False
+    for token in (t.BAR[TIME_SIGNATURES.index(time_signature)], t.END):
+        mask[token] = possible[token]
+
+
+def keep_playing(reader: Reader, mask: Mask) -> None:
+    """Forbid rests that are too long: of the drums, of who has not played in time, of everybody."""
+    bars = reader.played[reader.role]
+    tired = reader.role == DRUMS and len(bars) >= LONGEST_DRUM_REST and not any(bars[-LONGEST_DRUM_REST:])
+    late = len(bars) >= min(LATEST_ENTRY, reader.bars_wanted - 1) and not any(bars)
+    if tired or late or nobody_else_plays(reader):
+        mask[t.REST] = False
+
+
+def nobody_else_plays(reader: Reader) -> bool:
+    """Whether a rest of the last player would begin a song with silence, or make a break of more than a bar.
+
+    In real songs one bar of a hundred is silent.
+    """
+    last = reader.turn == len(reader.roles) - 1
+    bars = [reader.played[role][-2:] for role in reader.roles[:-1]] + [reader.played[reader.role][-1:]]
+    return last and not any(any(latest) for latest in bars)
+
+
+def keep_from_looping(reader: Reader, mask: Mask, longest_loop: int) -> None:
+    """Forbid one more bar of what was played `longest_loop` times in a row."""
+    bars = reader.played[reader.role]
+    latest = bars[-longest_loop:]
+    if len(latest) == longest_loop and latest[0] and all(bar == latest[0] for bar in latest):
+        for back in range(1, min(len(bars), t.MOST_BACK) + 1):
+            if bars[-back] == latest[0]:
+                mask[t.REPEAT.start + back - 1] = False
+
+
+def come_to_an_end(reader: Reader, mask: Mask) -> None:
+    """In the last bar, repeat nothing and strike nothing after its middle, and let the first player not rest.
+
+    In 67 % of real heavy metal songs the last note is struck in the first half of its bar.
+    """
+    middle = ticks_per_bar(TIME_SIGNATURES[reader.signatures[-1]]) // 2
+    mask[t.REPEAT.start : t.REPEAT.stop] = False
+    mask[t.AT.start + middle + 1 : t.AT.stop] = False
+    if reader.turn == 0:
+        mask[t.REST] = False

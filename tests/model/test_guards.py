@@ -1,0 +1,119 @@
+"""Players keep to the metre, enter in time, do not loop for ever, and begin and end as one."""
+
+import numpy as np
+import pytest
+
+from model import tokens as t
+from model.guards import LATEST_ENTRY, LONGEST_DRUM_REST, come_to_an_end, keep_from_looping, keep_meter, keep_playing
+from model.reader import Reader
+from model.score import ROLES
+
+BEAT, PHRASE = "AT 0, HIT 36, DONE", "AT 0, DURATION 6, PITCH 60, DONE"
+ANSWER = "AT 0, DURATION 6, PITCH 67, DONE"
+
+
+def read(bars: list[str], wanted: int = 40, role: str = "drums", metre: str = "4/4") -> Reader:
+    """A reader before the next bar of a part, after bars given by their tokens; behind it waits a part that rests."""
+    reader = Reader(wanted)
+    others = ["WITH keys"] if role != "keys" else []
+    names = ["START", "GENRE rock", "TEMPO 120", f"WITH {role}", *others]
+    for bar in bars:
+        names += [f"BAR {metre}", *bar.split(", "), *["REST" for _ in others]]
+    for name in [*names, f"BAR {metre}"]:
+        reader.push(t.NAMES.index(name))
+    return reader
+
+
+def names(mask: np.ndarray) -> set[str]:
+    return {t.NAMES[token] for token in np.flatnonzero(mask)}
+
+
+def kept(reader: Reader) -> set[str]:
+    mask = reader.allowed()
+    keep_playing(reader, mask)
+    return names(mask)
+
+
+def test_between_bars_only_the_metre_of_the_song_and_the_end_are_left():
+    everything = np.ones(len(t.NAMES), dtype=np.bool_)
+
+    keep_meter(everything, (6, 8))
+
+    assert names(everything) == {"BAR 6/8", "END"}
+
+
+def test_what_the_grammar_forbids_the_metre_does_not_allow():
+    mask = np.zeros(len(t.NAMES), dtype=np.bool_)
+    mask[t.BAR.start : t.BAR.stop] = True
+
+    keep_meter(mask, (4, 4))
+
+    assert names(mask) == {"BAR 4/4"}
+
+
+def test_the_drums_do_not_rest_for_long():
+    assert "REST" in kept(read([BEAT] + ["REST"] * (LONGEST_DRUM_REST - 1)))
+    assert "REST" not in kept(read([BEAT] + ["REST"] * LONGEST_DRUM_REST))
+
+
+def test_a_lead_may_rest_longer_than_the_drums():
+    assert "REST" in kept(read([PHRASE] + ["REST"] * 10, role="lead"))
+
+
+def test_a_part_that_never_played_must_enter_in_time():
+    assert "REST" in kept(read(["REST"] * (LATEST_ENTRY - 1), role="lead"))
+    assert "REST" not in kept(read(["REST"] * LATEST_ENTRY, role="lead"))
+
+
+@pytest.mark.parametrize("bars", [1, 2, 5])
+def test_in_a_short_song_everyone_enters_by_the_last_bar(bars: int):
+    assert "REST" not in kept(read(["REST"] * (bars - 1), wanted=bars, role="lead"))
+
+
+@pytest.mark.parametrize(
+    ("bars", "first", "may_rest"),
+    [([], "REST", False), ([], PHRASE, True), ([PHRASE], "REST", True), ([PHRASE, "REST"], "REST", False)],
+)
+def test_a_song_begins_in_its_first_bar_and_all_rest_for_one_bar_at_most(bars: list[str], first: str, may_rest: bool):
+    reader = read(bars, role="lead")
+
+    for name in first.split(", "):
+        reader.push(t.NAMES.index(name))
+
+    assert ("REST" in kept(reader)) == may_rest
+
+
+@pytest.mark.parametrize("longest", [2, 8])
+def test_a_bar_is_not_played_on_and_on(longest: int):
+    repeats = ["REPEAT 1"] * (longest - 1)
+    some, too_many = read([ANSWER, PHRASE, *repeats[1:]], role="lead"), read([ANSWER, PHRASE, *repeats], role="lead")
+    allowed, left = some.allowed(), too_many.allowed()
+
+    keep_from_looping(some, allowed, longest)
+    keep_from_looping(too_many, left, longest)
+
+    assert "REPEAT 1" in names(allowed)
+    assert {name for name in names(left) if name.startswith("REPEAT")} == {f"REPEAT {longest + 1}"}
+
+
+@pytest.mark.parametrize(("metre", "middle"), [("4/4", 24), ("3/4", 18), ("6/8", 18), ("2/4", 12)])
+def test_in_the_last_bar_nothing_is_struck_after_its_middle_and_nothing_repeated(metre: str, middle: int):
+    reader = read([PHRASE], wanted=2, role="lead", metre=metre)
+    mask = reader.allowed()
+
+    come_to_an_end(reader, mask)
+
+    assert names(mask) == {f"AT {tick}" for tick in range(middle + 1)}
+
+
+@pytest.mark.parametrize("role", ROLES)
+@pytest.mark.parametrize("rests", [0, 1, 20, 39])
+def test_a_guard_always_leaves_something_to_play(role: str, rests: int):
+    reader = read(["REST"] * rests, role=role)
+    mask = reader.allowed()
+
+    keep_playing(reader, mask)
+    keep_from_looping(reader, mask, 1)
+    come_to_an_end(reader, mask)
+
+    assert mask.any()

@@ -3,19 +3,23 @@
 import io
 import math
 import subprocess
+import threading
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from shutil import which
+from typing import IO, cast
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 from model.errors import CannotWrite, NeedsOperator, writing
 from worker.mix import Mix
 from worker.perform import RATE
-from worker.picture import BAR_HEIGHT, HEIGHT, LINE_X, PIXELS_PER_SECOND, ROLL_HEIGHT, ROLL_TOP, WIDTH, MovingScore
 from worker.render import RenderFailed
+from worker.video import FRAME_RATE, HEIGHT, WIDTH, MovingScore
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # it looks for ffmpeg as it is imported; we say that better, and in time
@@ -23,8 +27,8 @@ with warnings.catch_warnings():
 
 LONGEST_VIDEO_SECONDS = 139.5  # X takes 140
 VIDEO_FADE_SECONDS = 3.0  # of a song that is longer than a video can be
-FRAME_RATE = 25
 KEYFRAME_SECONDS = 2
+THREADS = "2"  # whatever the machine has, so that the same song gives the same file
 AAC = ("-c:a", "aac", "-profile:a", "aac_low", "-b:a", "256k", "-aac_tns", "0")  # with TNS, at 192k, peaks rose 0.7 dB
 SECONDS_ALLOWED = 300  # for one file; 10 is usual
 
@@ -68,23 +72,20 @@ def encode_mp3(mix: Mix, cover: Path, tags: Mapping[str, str], path: Path) -> No
 def encode_mp4(mix: Mix, picture: MovingScore, tags: Mapping[str, str], path: Path) -> None:
     """Encode a mix as MP4 with the score that moves along: H.264 High and AAC-LC, faded out where it is too long.
 
-    Sound and pictures are laid beside `path` on the way.
+    The sound is laid beside `path` on the way; the pictures go straight into ffmpeg.
 
     Raises:
         MissingFfmpeg, CannotWrite, RenderFailed
     """
-    inputs: list[str | Path] = []
-    for name in ("still", "lit", "line", "dim", "progress"):
-        inputs += ["-i", path.with_name(f"{name}.png")]
-        with writing(path):
-            getattr(picture, name).save(path.with_name(f"{name}.png"), compress_level=1)
     sound = path.with_suffix(".mp4.wav")
     seconds = write_sound(mix, sound, LONGEST_VIDEO_SECONDS)
+    frames = ["-f", "rawvideo", "-pix_fmt", "yuv420p", "-s", f"{WIDTH}x{HEIGHT}", "-r", str(FRAME_RATE)]
     run_ffmpeg(
-        [*inputs, "-i", sound, "-filter_complex", _scroll(seconds), "-map", "[video]", "-map", "5:a",
-         "-t", f"{seconds:.3f}", "-c:v", "libx264", "-profile:v", "high", *X264, *BT709, "-pix_fmt", "yuv420p",
-         "-g", str(FRAME_RATE * KEYFRAME_SECONDS), *AAC,
-         *_metadata(tags), "-movflags", "+faststart", "-f", "mp4"], path)  # fmt: skip
+        [*frames, "-i", "-", "-i", sound, "-map", "0:v", "-map", "1:a", "-t", f"{seconds:.3f}",
+         "-c:v", "libx264", "-profile:v", "high", *X264, *BT709, "-aspect", "16:9",
+         "-threads", THREADS, "-g", str(FRAME_RATE * KEYFRAME_SECONDS), *AAC,
+         *_metadata(tags), "-movflags", "+faststart", "-f", "mp4"],
+        path, feed=(plane for frame in picture.play() for plane in frame))  # fmt: skip
 
 
 def write_sound(mix: Mix, path: Path, longest_seconds: float = math.inf) -> float:
@@ -103,36 +104,21 @@ def write_sound(mix: Mix, path: Path, longest_seconds: float = math.inf) -> floa
     return float(segment.duration_seconds)
 
 
-def _scroll(seconds: float) -> str:
-    """The filter: both strips pushed left from frame to frame, the lit one up to the line, the dim one after it.
-
-    Each picture is converted once and then repeated. It moves by an even number of pixels a frame, so that colour,
-    which is stored at half the resolution, moves with it.
-    """
-    step = PIXELS_PER_SECOND // FRAME_RATE
-    frames = seconds * FRAME_RATE
-    right = WIDTH - LINE_X - 2
-    repeat = f"scale=out_color_matrix=bt709:out_range=tv,format=yuv420p,loop=-1:1:0,setpts=N/{FRAME_RATE}/TB"
-    return ";".join([
-        f"[0:v]{repeat},fps={FRAME_RATE}[still]",
-        f"[1:v]{repeat},crop={LINE_X}:{ROLL_HEIGHT}:n*{step}:0[lit]",
-        f"[2:v]{repeat}[line]",
-        f"[3:v]{repeat},crop={right}:{ROLL_HEIGHT}:{LINE_X + 2}+n*{step}:0[dim]",
-        f"[4:v]{repeat},crop={WIDTH}:{BAR_HEIGHT}:{WIDTH}-min({WIDTH}\\,n*{WIDTH / frames:.6f}):0[progress]",
-        "[lit][line][dim]hstack=3[roll]",
-        f"[still][roll]overlay=0:{ROLL_TOP}:format=yuv420[rolling]",
-        f"[rolling][progress]overlay=0:{HEIGHT - BAR_HEIGHT}:format=yuv420,setsar=1[video]",
-    ])
-
-
 def _metadata(tags: Mapping[str, str]) -> list[str]:
     return [word for name, text in tags.items() for word in ("-metadata", f"{name}={text}")]
 
 
-def run_ffmpeg(arguments: Sequence[str | Path], path: Path, seconds_allowed: float = SECONDS_ALLOWED) -> None:
-    """Run ffmpeg with these arguments and an output path.
+def run_ffmpeg(
+    arguments: Sequence[str | Path],
+    path: Path,
+    *,
+    feed: Iterable[NDArray[np.uint8]] = (),
+    seconds_allowed: float = SECONDS_ALLOWED,
+) -> None:
+    """Run ffmpeg with these arguments, what it reads from its standard input, and an output path.
 
     Ctrl-C in a terminal is not for it, as a service finishes its song; killed with -9, we take it with us on Linux.
+    What it wrote before it failed is removed.
 
     Raises:
         MissingFfmpeg: Not on the PATH.
@@ -144,12 +130,47 @@ def run_ffmpeg(arguments: Sequence[str | Path], path: Path, seconds_allowed: flo
         raise MissingFfmpeg("ffmpeg is not on the PATH; install it (Debian: apt install ffmpeg)")
     tie = ["setpriv", "--pdeathsig", "KILL"] if which("setpriv") else []
     command = [*tie, program, "-nostdin", "-hide_banner", "-loglevel", "error", "-y", *arguments, path]
+    with _removed_on_failure(path):
+        returned, complaint, in_time = _run(command, feed, seconds_allowed)
+        if not in_time:
+            raise RenderFailed(f"{path.name}: ffmpeg was not done after {seconds_allowed:g} s")
+        if "No space left on device" in complaint:
+            raise CannotWrite(f"{path}: no space left on this disk; make room")
+        if returned != 0:
+            raise RenderFailed(f"{path.name}: ffmpeg ended with {returned}: {complaint[-200:]!r}")
+
+
+def _run(
+    command: Sequence[str | Path], feed: Iterable[NDArray[np.uint8]], seconds_allowed: float
+) -> tuple[int, str, bool]:
+    """What a program returned, what it complained of, and whether it ended in time and not by our hand."""
+    late = threading.Event()
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.PIPE, process_group=0) as process:
+        stdin, stderr = cast(IO[bytes], process.stdin), cast(IO[bytes], process.stderr)
+
+        def give_up() -> None:
+            late.set()
+            process.kill()
+
+        watch = threading.Timer(seconds_allowed, give_up)
+        watch.start()
+        try:
+            with suppress(BrokenPipeError), stdin:  # when it ends early, its complaint tells why
+                for piece in feed:
+                    stdin.write(piece.data)
+            complaint = stderr.read().decode(errors="replace").strip()
+            return process.wait(), complaint, not late.is_set()
+        except BaseException:
+            process.kill()
+            raise
+        finally:
+            watch.cancel()
+
+
+@contextmanager
+def _removed_on_failure(path: Path) -> Iterator[None]:
     try:
-        done = subprocess.run(command, capture_output=True, timeout=seconds_allowed, check=False, process_group=0)
-    except subprocess.TimeoutExpired as error:
-        raise RenderFailed(f"{path.name}: ffmpeg was not done after {seconds_allowed:g} s") from error
-    complaint = done.stderr.decode(errors="replace").strip()
-    if "No space left on device" in complaint:
-        raise CannotWrite(f"{path}: no space left on this disk; make room")
-    if done.returncode != 0:
-        raise RenderFailed(f"{path.name}: ffmpeg ended with {done.returncode}: {complaint[-200:]!r}")
+        yield
+    except BaseException:
+        path.unlink(missing_ok=True)
+        raise

@@ -35,7 +35,14 @@ def set_line(text: str, size: int, colour: Colour, face: Path = TEXT) -> Image.I
 
 
 def set_title(
-    text: str, *, width: int, height: int, sizes: Sequence[int], colour: Colour, align: float = 0.0
+    text: str,
+    *,
+    width: int,
+    height: int,
+    sizes: Sequence[int],
+    colour: Colour,
+    align: float = 0.0,
+    face: Path = DISPLAY,
 ) -> Image.Image:
     """A title as large as it fits into a box: in the first of the sizes that will do, or cut in the last.
 
@@ -44,12 +51,12 @@ def set_title(
     text = clean(text)
     for size in sizes:
         lines = max(1, int((height / size - ABOVE - BELOW) / LEADING) + 1)
-        wrapped = _wrap(text, size, width, DISPLAY)
+        wrapped = _wrap(text, size, width, face)
         if len(wrapped) <= lines:
             break
     else:
-        wrapped = [*wrapped[: lines - 1], _cut(" ".join(wrapped[lines - 1 :]), size, width, DISPLAY)]
-    set_lines = [set_line(line, size, colour, DISPLAY) for line in wrapped]
+        wrapped = [*wrapped[: lines - 1], _cut(" ".join(wrapped[lines - 1 :]), size, width, face)]
+    set_lines = [set_line(line, size, colour, face) for line in wrapped]
     taken = round(size * (LEADING * (len(set_lines) - 1) + ABOVE + BELOW))
     image = Image.new("RGBA", (max(each.width for each in set_lines), taken))
     share = 1 - align if _opens_right_to_left(text) else align

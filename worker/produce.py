@@ -14,11 +14,12 @@ from model.harmony import musical_key
 from model.midi import write_midi
 from model.request import ComposeRequest
 from model.score import Score
+from worker.cover import draw_cover
 from worker.encode import LONGEST_VIDEO_SECONDS, encode_cover, encode_mp3, encode_mp4
 from worker.mix import mix_down
-from worker.picture import draw_cover, draw_moving_score
 from worker.render import render
 from worker.track import MIDI, MP3, MP4, PNG, SUFFIXES, Track
+from worker.video import draw_moving_score
 
 ARTIST = "LnH"
 

@@ -15,6 +15,7 @@ from sound_checks import meter, probe
 from stub_studio import make_request
 
 from model.genre import load_genres
+from worker.cover import draw_cover
 from worker.encode import (
     CannotWrite,
     MissingFfmpeg,
@@ -26,8 +27,8 @@ from worker.encode import (
 )  # fmt: skip
 from worker.mix import Mix, mix_down
 from worker.perform import RATE
-from worker.picture import draw_cover, draw_moving_score
 from worker.render import RenderFailed, render
+from worker.video import HEIGHT, MAP_HEIGHT, MAP_TOP, ROLL_HEIGHT, ROLL_TOP, WIDTH, draw_moving_score
 
 METAL = load_genres()["heavy-metal"]
 REQUEST = make_request("console-1")
@@ -97,16 +98,32 @@ def test_the_mp4_is_as_loud_as_asked_and_under_the_ceiling(mp4):
 
 
 def test_the_picture_moves_with_the_song(mp4, tmp_path):
-    for number, second in enumerate((0, 3)):
+    for number, second in enumerate((2, 5)):
         run_ffmpeg(["-ss", str(second), "-i", mp4, "-frames:v", "1", "-pix_fmt", "gray", "-f", "rawvideo"],
                    tmp_path / str(number))  # fmt: skip
 
-    first, later = (np.frombuffer((tmp_path / name).read_bytes(), np.uint8).reshape(720, 1280) for name in "01")
+    first, later = (np.frombuffer((tmp_path / name).read_bytes(), np.uint8).reshape(HEIGHT, WIDTH) for name in "01")
 
     changed = np.abs(first.astype(int) - later) > 40
-    assert changed[172:612].sum() > 2000
-    assert changed[:160].sum() < 100
-    assert changed[712:, :100].all()
+    assert changed[ROLL_TOP : ROLL_TOP + ROLL_HEIGHT].sum() > 2000
+    assert changed[: ROLL_TOP - 16].sum() < 100
+    assert changed[MAP_TOP : MAP_TOP + MAP_HEIGHT].sum() > 500
+
+
+def test_the_video_can_be_entered_every_two_seconds(mp4):
+    command = ["ffprobe", "-v", "error", "-select_streams", "v", "-show_entries", "packet=pts_time,flags",
+               "-of", "csv=p=0", mp4]  # fmt: skip
+    lines = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout.split()
+
+    keys = [float(line.split(",")[0]) for line in lines if "K" in line]
+    assert keys == pytest.approx([2.0 * number for number in range(len(keys))])
+    assert len(keys) >= 4
+
+
+def test_the_same_song_has_the_same_video(mix, mp4, tmp_path):
+    encode_mp4(mix, draw_moving_score(SCORE, REQUEST, METAL, mix.seconds), TAGS, tmp_path / "again.mp4")
+
+    assert (tmp_path / "again.mp4").read_bytes() == mp4.read_bytes()
 
 
 def test_full_scale_noise_survives(tmp_path):
@@ -169,6 +186,42 @@ def test_an_ffmpeg_that_is_killed_is_reported(monkeypatch, tmp_path):
 
     with pytest.raises(RenderFailed, match=r"song\.mp3: ffmpeg ended with -9"):
         run_ffmpeg([], tmp_path / "song.mp3")
+
+
+def endless_pictures():
+    while True:
+        yield np.zeros((HEIGHT, WIDTH), np.uint8)
+
+
+def test_an_ffmpeg_that_takes_no_more_pictures_is_given_up(monkeypatch, tmp_path):
+    fake_ffmpeg(tmp_path, "exec /bin/sleep 30")
+    monkeypatch.setenv("PATH", str(tmp_path))
+
+    with pytest.raises(RenderFailed, match=r"song\.mp4: ffmpeg was not done after 0\.2 s"):
+        run_ffmpeg([], tmp_path / "song.mp4", feed=endless_pictures(), seconds_allowed=0.2)
+
+
+def test_an_ffmpeg_that_dies_over_its_pictures_leaves_no_half_file(monkeypatch, tmp_path):
+    fake_ffmpeg(tmp_path, 'for last; do :; done; echo half > "$last"; echo "out of memory" >&2; kill -9 $$')
+    monkeypatch.setenv("PATH", str(tmp_path))
+
+    with pytest.raises(RenderFailed, match=r"song\.mp4: ffmpeg ended with -9: 'out of memory'"):
+        run_ffmpeg([], tmp_path / "song.mp4", feed=endless_pictures())
+
+    assert not (tmp_path / "song.mp4").exists()
+
+
+def test_a_picture_that_cannot_be_drawn_stops_ffmpeg_and_leaves_no_half_file(tmp_path):
+    def pictures():
+        yield np.zeros((HEIGHT, WIDTH), np.uint8)
+        raise MemoryError
+
+    raw = ["-f", "rawvideo", "-pix_fmt", "gray", "-s", f"{WIDTH}x{HEIGHT}", "-i", "-", "-f", "mp4"]
+
+    with pytest.raises(MemoryError):
+        run_ffmpeg(raw, tmp_path / "song.mp4", feed=pictures())
+
+    assert not (tmp_path / "song.mp4").exists()
 
 
 ENCODER = """

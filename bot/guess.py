@@ -11,6 +11,7 @@ from rapidfuzz.distance import OSA, JaroWinkler
 from model.genre import Genre
 
 LETTERS_FOR_ONE_SLIP = 4  # "jaz" is jazz, but "hp" is not hm
+SHORTEST_MISSPELT_ALIAS = 5  # letters: "funk" is not punk, and "hip" is not chip
 LONGEST_NAME = 60  # letters; more is no genre and would only cost time
 
 _WORD = regex.compile(r"\S+")
@@ -67,13 +68,14 @@ def _names(genres: Mapping[str, Genre]) -> dict[str, tuple[Genre, int]]:
 
 
 def _misspelt(letters: str, words: int, names: Mapping[str, tuple[Genre, int]]) -> list[tuple[int, str]]:
-    """How many slips away each genre is, where one slip in four letters is forgiven.
+    """How many slips away each genre is, where one slip in four letters is forgiven, but none in a short alias.
 
     No word more than the name has: "jazz a" is jazz and the beginning of something else.
     """
     found = []
     for name, (genre, words_of_name) in names.items():
-        most = len(name) // LETTERS_FOR_ONE_SLIP
+        own = name in map(_squash, (genre.name, genre.title))
+        most = len(name) // LETTERS_FOR_ONE_SLIP if own or len(name) >= SHORTEST_MISSPELT_ALIAS else 0
         slips = OSA.distance(letters, name, score_cutoff=most)
         if slips <= most and words <= words_of_name:
             found.append((slips, genre.name))

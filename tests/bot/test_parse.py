@@ -25,7 +25,8 @@ GENRES = {
     genre.name: genre
     for genre in (
         make_genre("heavy-metal", "Heavy metal", "metal", "heavy", "hm"),
-        make_genre("jazz", "Jazz", "swing"),
+        make_genre("jazz", "Jazz", "swing", "bop"),
+        make_genre("rock", "Rock", "punk"),
         make_genre("bossa-nova", "Bossa nova", "bossa"),
         make_genre("drum-and-bass", "Drum and bass", "dnb"),
     )
@@ -277,6 +278,13 @@ def test_a_genre_that_cannot_be_guessed_is_refused_with_the_nearest_first(value,
     assert f"“{value}" in message
     assert f"We play {nearest}," in message
     assert all(name in message for name in GENRES)
+
+
+@pytest.mark.parametrize("other", ["funk", "pop", "hop"])
+def test_another_genre_is_not_taken_for_a_misspelt_short_alias(other):
+    message = refusal(f"Robots /compose /g {other}")
+
+    assert f"“{other}”" in message
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ COMMANDS = {
     "parse": ("bot.commands", "Read posts as JSON lines, write what was understood."),
     "bot": ("bot.commands", "Service: listen for mentions and post replies."),
     "work": ("worker.commands", "Service: compose and produce what is queued."),
-    "genres": ("model.commands", "What can be played."),
+    "genres": ("model.repertoire", "What can be played."),
     "check": ("bot.commands", "Is this installation sound?"),
     "status": ("bot.commands", "Queues, ledger, last poll."),
     "train": ("model.learning", "Train a genre from a folder of MIDI."),

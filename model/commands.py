@@ -5,14 +5,13 @@ from pathlib import Path
 import click
 from rich.console import Console
 from rich.progress import Progress
-from rich.table import Table
 
 from model.errors import NeedsOperator, writing
 from model.evaluate import evaluate
-from model.genre import Genre, find_genre, load_genres
+from model.genre import find_genre
 from model.originality import Index, index_path
 from model.report import show, to_json
-from model.weights import BadWeights, read_provenance, weights_path
+from model.weights import weights_path
 
 
 @click.command(name="evaluate")
@@ -38,34 +37,6 @@ def evaluate_command(folder: Path, genre_name: str, reference: Path, bars: int |
     show(report, Console())
     if json_file:
         _write(json_file, to_json(report))
-
-
-@click.command(name="genres")
-def genres_command() -> None:
-    """What can be played: each genre with its aliases, tempi, players, and what its weights have learned."""
-    table = Table("genre", "also called", "bpm", "players", "learned from")
-    for genre in load_genres().values():
-        tempo = genre.tempo
-        table.add_row(
-            genre.name,
-            ", ".join(genre.aliases),
-            f"{tempo.slowest_bpm:g} to {tempo.fastest_bpm:g}, else {tempo.default_bpm:g}",
-            ", ".join(player.name for player in genre.players),
-            _learned(genre),
-        )
-    Console().print(table)
-
-
-def _learned(genre: Genre) -> str:
-    path = weights_path(genre.weights)
-    if not path.is_file():
-        return f"nothing yet: no {path.parent.name}/{path.name}"
-    try:
-        facts = read_provenance(path)
-        seen = facts["tokens_seen"] + (facts["base"]["tokens_seen"] if facts["base"] else 0)
-        return f"{facts['songs'][genre.archives[0]]} songs, {seen / 1e6:.1f} million tokens seen"
-    except (BadWeights, KeyError, TypeError):
-        return f"{path.parent.name}/{path.name} does not say"
 
 
 def _write(path: Path, text: str) -> None:

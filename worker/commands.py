@@ -51,21 +51,26 @@ class Wish(Protocol):
 @click.option("--bars", type=click.IntRange(1, 1000), help="Length [45 to 60 seconds].")
 @click.option("--seconds", type=click.FloatRange(1, 600), help="Length, to the nearest bar.")
 @click.option("--midi-only", is_flag=True, help="Only the score, which takes a fraction of the time.")
+@click.option("--stems", is_flag=True, help="Leave each player as FLAC, too, before the master.")
 @click.option("--out", "folder", metavar="DIR", default="out", show_default=True, type=click.Path(path_type=Path))
 @click.pass_obj
 def compose_command(
     read_line: Callable[[str], Wish], /, *, line: str, seed: int, count: int, bars: int | None,
-    seconds: float | None, midi_only: bool, folder: Path,
+    seconds: float | None, midi_only: bool, stems: bool, folder: Path,
 ) -> None:  # fmt: skip
     """Music straight from the model. LINE is what one would post, with or without a title and the word /compose.
 
-    Each song is named GENRE-SEED: .mp3 .mp4 .mid .png, or .mid alone.
+    Each song is named GENRE-SEED: .mp3 .mp4 .mid .png, or .mid alone. With --stems there is a .flac for each player
+    and piece of the kit, and .mix.flac, which they add up to.
 
     \b
     Examples:
       lnh compose "/g heavy-metal /t 160 /r 0.2" --seed 7
       lnh compose "Dancing robots /t 180" --count 20 --midi-only --bars 48 --out songs
+      lnh compose "/g heavy-metal" --seed 7 --stems
     """
+    if midi_only and stems:
+        raise click.UsageError("--midi-only makes no sound; leave it out to get stems.")
     wish = read_line(line)
     for remark in wish.remarks:
         click.echo(remark, err=True)
@@ -77,10 +82,10 @@ def compose_command(
         )
         for number in range(seed, seed + count)
     ]  # fmt: skip
-    _compose(songs, folder, midi_only)
+    _compose(songs, folder, midi_only, stems)
 
 
-def _compose(songs: list[ComposeRequest], folder: Path, midi_only: bool) -> None:
+def _compose(songs: list[ComposeRequest], folder: Path, midi_only: bool, stems: bool) -> None:
     from model.band import Band, keep_to_one_core  # noqa: PLC0415  torch takes seconds, `--help` should not
     from worker.produce import produce, write_score  # noqa: PLC0415
 
@@ -91,6 +96,9 @@ def _compose(songs: list[ComposeRequest], folder: Path, midi_only: bool) -> None
         task = progress.add_task(f"{genre.title}", total=len(songs))
         band = Band.load(genre)
         for song in songs:
-            (write_score if midi_only else produce)(song, genre, band, folder)
+            if midi_only:
+                write_score(song, genre, band, folder)
+            else:
+                produce(song, genre, band, folder, keep_stems=stems)
             progress.advance(task)
             click.echo(folder / f"{song.key}{'.mid' if midi_only else '.mp3'}")

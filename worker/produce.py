@@ -1,10 +1,11 @@
 """From a request to a finished track: the road through the studio."""
 
+import logging
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -12,14 +13,18 @@ from model.errors import writing
 from model.genre import Genre
 from model.harmony import musical_key
 from model.midi import write_midi
-from model.request import ComposeRequest
+from model.request import SEEDS, ComposeRequest
 from model.score import Score
 from worker.cover import draw_cover
 from worker.encode import LONGEST_VIDEO_SECONDS, encode_cover, encode_mp3, encode_mp4
 from worker.mix import mix_down
-from worker.render import render
+from worker.render import Stems, render
+from worker.stems import write_stems
 from worker.track import MIDI, MP3, MP4, PNG, SUFFIXES, Track
+from worker.verify import BadTrack, Promise, verify
 from worker.video import draw_moving_score
+
+log = logging.getLogger(__name__)
 
 ARTIST = "LnH"
 
@@ -31,37 +36,64 @@ class Composer(Protocol):
         """The score of a request; the same for the same request."""
 
 
-def produce(request: ComposeRequest, genre: Genre, band: Composer, folder: Path) -> Track:
-    """Compose, play, mix and encode one song; leaves its .mp3, .mp4, .mid and .png in a folder, all or none.
+def produce(request: ComposeRequest, genre: Genre, band: Composer, folder: Path, *, keep_stems: bool = False) -> Track:
+    """Compose, play, mix, encode and check one song; leaves its .mp3, .mp4, .mid and .png in a folder, all or none.
+
+    A track that does not pass the check is made again once, with other hands.
+
+    Args:
+        keep_stems: Leaves a .flac of each stem, too, and one of the mix before the master, which is their sum.
 
     Raises:
         MissingSoundfont, MissingFluidSynth, MissingFfmpeg, CannotWrite: What only the operator can put right.
         RenderFailed: A program ended badly or ran past its time.
+        BadTrack: The second did not pass the check either.
     """
     watch = _Watch()
     with watch("compose"):
         score = band.compose(request)
+    names = {media_type: request.key + suffix for media_type, suffix in SUFFIXES.items()}
+    finished = [*names.values()]
+    with _all_or_none(folder, finished) as desk:
+        files = {media_type: desk / name for media_type, name in names.items()}
+        try:
+            stems, seconds = _make(request, score, genre, files, watch)
+        except BadTrack as fault:
+            log.warning("%s; made again with other hands", fault)
+            others = replace(request, seed=(request.seed + 1) % SEEDS)
+            stems, seconds = _make(others, score, genre, files, watch)
+        if keep_stems:
+            finished += write_stems(stems, genre, desk, request.key)
+    return Track(
+        key=request.key, media_types=tuple(SUFFIXES), seconds=round(seconds, 3), musical_key=musical_key(score),
+        players=tuple(player.name for player in genre.players if (part := score.part(player.role)) and part.notes),
+        stage_seconds={stage: round(seconds, 3) for stage, seconds in watch.seconds.items()},
+    )  # fmt: skip
+
+
+def _make(
+    request: ComposeRequest, score: Score, genre: Genre, files: Mapping[str, Path], watch: "_Watch"
+) -> tuple[Stems, float]:
+    """Play, mix, draw, encode and check one song. Returns its stems, and its length in seconds."""
     with watch("render"):
         stems = render(score, genre, request.seed)
     with watch("mix"):
         mix = mix_down(stems, genre)
-    names = {media_type: request.key + suffix for media_type, suffix in SUFFIXES.items()}
-    with _all_or_none(folder, [*names.values()]) as desk:
-        files = {media_type: desk / name for media_type, name in names.items()}
-        tags = {"title": request.title, "artist": ARTIST, "album": f"Take {request.take}", "genre": genre.title}
-        with watch("picture"):
-            cover = draw_cover(score, request, genre)
-            moving_score = draw_moving_score(score, request, genre, min(mix.seconds, LONGEST_VIDEO_SECONDS))
-        with watch("encode"), writing(folder):
-            write_midi(score, genre, files[MIDI], request.title)
-            encode_cover(cover, files[PNG])
-            encode_mp3(mix, files[PNG], tags, files[MP3])
-            encode_mp4(mix, moving_score, tags, files[MP4])
-    return Track(
-        key=request.key, media_types=tuple(SUFFIXES), seconds=round(mix.seconds, 3), musical_key=musical_key(score),
-        players=tuple(player.name for player in genre.players if (part := score.part(player.role)) and part.notes),
-        stage_seconds={stage: round(seconds, 3) for stage, seconds in watch.seconds.items()},
-    )  # fmt: skip
+    tags = {"title": request.title, "artist": ARTIST, "album": f"Take {request.take}", "genre": genre.title}
+    with watch("picture"):
+        cover = draw_cover(score, request, genre)
+        moving_score = draw_moving_score(score, request, genre, min(mix.seconds, LONGEST_VIDEO_SECONDS))
+    with watch("encode"):
+        write_midi(score, genre, files[MIDI], request.title)
+        encode_cover(cover, files[PNG])
+        encode_mp3(mix, files[PNG], tags, files[MP3])
+        encode_mp4(mix, moving_score, tags, files[MP4])
+    with watch("verify"):
+        promise = Promise(seconds=mix.seconds, loudness_lufs=genre.sound.loudness_lufs, tempo_bpm=score.tempo_bpm,
+                          notes=sum(len(part.notes) for part in score.parts))  # fmt: skip
+        verify(files[MP3], promise)
+        verify(files[MP4], replace(promise, seconds=min(mix.seconds, LONGEST_VIDEO_SECONDS)))
+    return stems, mix.seconds
 
 
 def write_score(request: ComposeRequest, genre: Genre, band: Composer, folder: Path) -> None:
@@ -72,21 +104,23 @@ def write_score(request: ComposeRequest, genre: Genre, band: Composer, folder: P
     """
     score = band.compose(request)
     name = request.key + SUFFIXES[MIDI]
-    with _all_or_none(folder, [name]) as desk, writing(folder):
+    with _all_or_none(folder, [name]) as desk:
         write_midi(score, genre, desk / name, request.title)
 
 
 @contextmanager
 def _all_or_none(folder: Path, names: Sequence[str]) -> Iterator[Path]:
-    """A desk beside the folder's files; those of the names are moved over at the end, in one go."""
+    """A desk beside the folder's files; those of the names are moved over at the end, in one go.
+
+    Names may be added until then.
+    """
     with writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
         desk = tempfile.TemporaryDirectory(prefix=".lnh-", dir=folder)
-    with desk as place:
+    with desk as place, writing(folder):
         yield Path(place)
-        with writing(folder):
-            for name in names:
-                (Path(place) / name).replace(folder / name)
+        for name in names:
+            (Path(place) / name).replace(folder / name)
 
 
 @dataclass(slots=True)

@@ -1,8 +1,11 @@
 import errno
+import subprocess
 from dataclasses import dataclass, replace
 
+import numpy as np
 import pytest
 from scores import empty_score, make_score
+from signals import rms_db
 from sound_checks import probe
 from stub_studio import make_request
 
@@ -13,6 +16,7 @@ from worker.encode import CannotWrite
 from worker.produce import produce, write_score
 from worker.render import MissingSoundfont, RenderFailed
 from worker.track import MIDI, MP3, MP4, PNG
+from worker.verify import BadTrack
 
 METAL = load_genres()["heavy-metal"]
 
@@ -39,7 +43,7 @@ def test_a_request_becomes_four_files_and_a_track_that_describes_them(tmp_path):
     assert {track.file_name(media_type) for media_type in track.media_types} == set(names(tmp_path))
     assert track.musical_key == "E minor"
     assert track.players == ("drums", "rhythm guitar", "bass", "lead guitar")
-    assert set(track.stage_seconds) == {"compose", "render", "mix", "picture", "encode"}
+    assert set(track.stage_seconds) == {"compose", "render", "mix", "picture", "encode", "verify"}
     for name in ("console-7.mp3", "console-7.mp4"):
         found = probe(tmp_path / name)["format"]
         assert float(found["duration"]) == pytest.approx(track.seconds, abs=0.06)
@@ -54,6 +58,67 @@ def test_the_same_request_gives_the_same_sound(tmp_path):
 
     first, second = ((tmp_path / take / "console-7.mp3").read_bytes() for take in ("first", "second"))
     assert first == second
+
+
+def fail_the_check(monkeypatch, times):
+    """The first checks find a fault."""
+    faults = [BadTrack("console-7.mp3: has -15.0 LUFS instead of -14.0")] * times
+
+    def check(*_):
+        if faults:
+            raise faults.pop()
+
+    monkeypatch.setattr(studio, "verify", check)
+    monkeypatch.setattr(studio, "encode_mp4", lambda _mix, _picture, _tags, path: path.write_bytes(b"mp4"))
+
+
+def read_flac(path):
+    raw = subprocess.run(["ffmpeg", "-v", "error", "-i", path, "-f", "f32le", "-"], capture_output=True, check=True)
+    return np.frombuffer(raw.stdout, "<f4")
+
+
+def test_stems_are_kept_on_demand_and_add_up_to_the_mix(tmp_path, monkeypatch):
+    fail_the_check(monkeypatch, times=0)
+    band = StubBand(make_score(bars=1, roles=["drums", "bass"]))
+
+    produce(make_request("console-7"), METAL, band, tmp_path, keep_stems=True)
+
+    stems = {path.name.split(".")[1]: read_flac(path) for path in tmp_path.glob("*.flac")}
+    mix = stems.pop("mix")
+    assert set(stems) == {"kick", "snare", "cymbals", "bass"}
+    assert rms_db(sum(stems.values()) - mix) < rms_db(mix) - 60
+    assert len(names(tmp_path)) == 4 + 5
+
+
+def test_a_title_of_eighty_emoji_becomes_a_track(tmp_path, monkeypatch):
+    fail_the_check(monkeypatch, times=0)
+    request = make_request("console-7", title="🤖" * 80)
+
+    produce(request, METAL, StubBand(make_score(bars=1, roles=["bass"])), tmp_path)
+
+    assert probe(tmp_path / "console-7.mp3")["format"]["tags"]["title"] == request.title
+
+
+def test_a_track_that_fails_its_check_is_made_again_with_other_hands(tmp_path, monkeypatch, caplog):
+    band = StubBand(make_score(bars=1, roles=["bass"]))
+    fail_the_check(monkeypatch, times=0)
+    produce(make_request("console-7"), METAL, band, tmp_path / "first")
+    fail_the_check(monkeypatch, times=1)
+
+    produce(make_request("console-7"), METAL, band, tmp_path / "second")
+
+    assert "made again with other hands" in caplog.text
+    first, second = ((tmp_path / each / "console-7.mp3").read_bytes() for each in ("first", "second"))
+    assert first != second
+
+
+def test_a_track_that_fails_twice_is_reported_and_nothing_is_left(tmp_path, monkeypatch):
+    fail_the_check(monkeypatch, times=2)
+
+    with pytest.raises(BadTrack, match=r"has -15\.0 LUFS"):
+        produce(make_request("console-7"), METAL, StubBand(make_score(bars=1, roles=["bass"])), tmp_path)
+
+    assert names(tmp_path) == []
 
 
 def test_a_song_without_a_note_is_silent_but_whole(tmp_path):

@@ -28,7 +28,9 @@ Radii = tuple[float, float]  # inner and outer, in shares of the disc's
 Corners = list[tuple[float, float]]
 
 COVER = 1200  # pixels on a side
-DISC = 900  # pixels across
+EDGE, TOP = 56, 40  # of the page, and above the disc
+DISC = 860  # pixels across
+TITLE_HEIGHT, TITLE_SIZES = 196, (190, 164, 140, 120, 104, 90, 78, 66, 56, 46, 38)
 FINER = 2  # the disc is drawn this much larger, for smooth edges
 INNER, OUTER = 0.27, 0.975  # radii on the disc, between which the notes lie
 GAP = 0.012  # between the rings of two players
@@ -41,14 +43,15 @@ def draw_cover(score: Score, request: ComposeRequest, genre: Genre) -> Image.Ima
     """A poster of 1200×1200: the whole song as a record, one turn from beginning to end, low notes inside."""
     paper = Image.new("RGB", (COVER, COVER), genre.look.background)
     disc = draw_disc(score, genre, DISC)
-    paper.paste(disc, ((COVER - disc.width) // 2, 36), disc)
-    sizes = (150, 124, 104, 84, 68, 58)
-    title = set_title(request.title, width=COVER - 120, height=210, sizes=sizes, colour=genre.look.ink, align=0.5)
-    line = set_line(facts(request, genre), 36, accent(genre))
-    room = COVER - 36 - disc.height
-    top = 36 + disc.height + (room - title.height - 56) // 2 - 6
-    paper.paste(title, ((COVER - title.width) // 2, top), title)
-    paper.paste(line, ((COVER - line.width) // 2, COVER - 84), line)
+    paper.paste(disc, ((COVER - DISC) // 2, TOP), disc)
+    title = set_title(
+        request.title, width=COVER - 2 * EDGE, height=TITLE_HEIGHT, sizes=TITLE_SIZES, colour=genre.look.ink, align=0.5
+    )
+    line = set_line(facts(request, genre), 38, accent(genre))
+    bottom = COVER - EDGE - line.height
+    room = bottom - TOP - DISC
+    paper.paste(title, ((COVER - title.width) // 2, TOP + DISC + (room - title.height) // 2), title)
+    paper.paste(line, ((COVER - line.width) // 2, bottom), line)
     return paper
 
 
@@ -133,8 +136,8 @@ def _draw_label(disc: Image.Image, genre: Genre) -> None:
     draw = ImageDraw.Draw(label)
     draw.ellipse((0, 0, fine - 1, fine - 1), fill=accent(genre))
     draw.ellipse((fine * 0.44, fine * 0.44, fine * 0.56, fine * 0.56), fill=genre.look.background)
-    name = set_line("LnH", round(fine * 0.3), genre.look.background)
-    label.alpha_composite(name, ((fine - name.width) // 2, round(fine * 0.02)))
+    name = set_line("LnH", round(fine * 0.27), genre.look.background)
+    label.alpha_composite(name, ((fine - name.width) // 2, round(fine * 0.13)))
     label = label.resize((fine // 4, fine // 4), Image.Resampling.LANCZOS)
     disc.paste(label, ((disc.width - label.width) // 2, (disc.height - label.height) // 2), label)
 

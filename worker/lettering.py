@@ -1,37 +1,47 @@
 """Text as a picture, in whatever script a title is written."""
 
+import math
 from collections.abc import Iterator, Sequence
-from functools import cache
+from functools import cache, lru_cache
 from itertools import groupby
 from pathlib import Path
 
 import regex
 from PIL import Image, ImageDraw, ImageFont
 
+from worker.bidi import in_order_of_sight, levels, opens_right_to_left
+
 FONTS_FOLDER = Path(__file__).resolve().parent.parent / "fonts"
 SYSTEM_FOLDER = Path("/usr/share/fonts")
 DISPLAY, TEXT = FONTS_FOLDER / "BebasNeue-Bold.otf", FONTS_FOLDER / "OpenSans-CondBold.ttf"
-OTHERS = ("OpenSans-CondBold.ttf", "DejaVuSans-Bold.ttf", "NotoSansDevanagari-Bold.ttf", "DroidSansFallback.ttf")
+JAPANESE, FALLBACK = FONTS_FOLDER / "Mplus1-Bold.otf", FONTS_FOLDER / "DroidSansFallback.ttf"
+SCRIPTS = ("Arabic", "Hebrew", "Thai", "Devanagari")
+OTHERS = (
+    TEXT, *(FONTS_FOLDER / f"NotoSans{script}-Bold.ttf" for script in SCRIPTS), JAPANESE, FALLBACK,
+    FONTS_FOLDER / "DejaVuSans-Bold.ttf",
+)  # fmt: skip
+EMBOLDENED = 0.026  # of the size: the stroke around the letters of the fallback, which has no bold
 EMOJI, EMOJI_SIZE = "NotoColorEmoji.ttf", 109  # a bitmap font of this one size
+IDEOGRAPHS = r"[\p{Han}\p{Hangul}\p{Hiragana}\p{Katakana}]"
+WITHOUT_SPACES = r"[\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}]"  # between words
+# What is not parted where a word is split: a vowel that Thai writes first from its consonant, a small kana or a mark
+# from what it follows.
+KEPT_TOGETHER = r"[\u0e40-\u0e44]*\X[、。，．・：；？！）」』】ーぁぃぅぇぉっゃゅょァィゥェォッャュョ]*"
 NO_CHARACTER = "\U0010ffff"  # drawn as the box that stands for a missing glyph
-MOST_CHARACTERS = 160
-ABOVE, BELOW = 1.0, 0.4  # room over and under the base line, in sizes; Arabic and Devanagari need it
-LEADING = 1.12  # from line to line, in sizes
+MOST_LETTERS = 80
+ABOVE, BELOW = 1.2, 0.6  # over and under the base line of a line, in sizes; Thai and Arabic need it
+CLOSEST, APART = 0.94, 0.1  # from base line to base line at least, and between what lines reach to, in sizes
+EVENER = (0.55, 0.65, 0.75, 0.85)  # of the width: what lines of a title are tried to be kept in, so that none is short
 Colour = str  # "#ff4b2b"
 
 
 def set_line(text: str, size: int, colour: Colour, face: Path = TEXT) -> Image.Image:
-    """One line of text on a transparent ground, as wide as it gets; every script in a font that has it."""
-    runs = list(_runs(clean(text), face))
-    if _opens_right_to_left(text):
-        runs.reverse()
-    pieces = [_set_run(run, font, size, colour) for run, font in runs]
-    image = Image.new("RGBA", (max(1, sum(piece.width for piece in pieces)), round(size * (ABOVE + BELOW))))
-    x = 0
-    for piece in pieces:
-        image.alpha_composite(piece, (x, 0))
-        x += piece.width
-    return image
+    """One line of text on a transparent ground, as wide as it gets, cropped above and below its ink."""
+    text = clean(text)
+    line = _set_line(text, size, colour, face, right_to_left=opens_right_to_left(text))
+    above, below = _reach(text, size, face)
+    base = round(size * ABOVE)
+    return line.crop((0, base - above, line.width, base + max(below, 1 - above)))
 
 
 def set_title(
@@ -44,31 +54,94 @@ def set_title(
     align: float = 0.0,
     face: Path = DISPLAY,
 ) -> Image.Image:
-    """A title as large as it fits into a box: in the first of the sizes that will do, or cut in the last.
+    """A title as large as it fits into a box, in the first of the sizes that will do, or cut in the last; cropped.
 
     `align` is 0 for lines that begin together, 0.5 for lines in the middle.
     """
     text = clean(text)
-    for size in sizes:
-        lines = max(1, int((height / size - ABOVE - BELOW) / LEADING) + 1)
-        wrapped = _wrap(text, size, width, face)
-        if len(wrapped) <= lines:
+    for size, may_split in [(size, may_split) for may_split in (False, True) for size in sizes]:
+        lines = _wrap(text, size, width, face)
+        if _height(lines, size, face) <= height and (may_split or _splits_no_word(lines, text)):
+            lines = _balanced(text, lines, size, width, face)
             break
     else:
-        wrapped = [*wrapped[: lines - 1], _cut(" ".join(wrapped[lines - 1 :]), size, width, face)]
-    set_lines = [set_line(line, size, colour, face) for line in wrapped]
-    taken = round(size * (LEADING * (len(set_lines) - 1) + ABOVE + BELOW))
-    image = Image.new("RGBA", (max(each.width for each in set_lines), taken))
-    share = 1 - align if _opens_right_to_left(text) else align
-    for row, each in enumerate(set_lines):
-        image.alpha_composite(each, (round((image.width - each.width) * share), round(row * LEADING * size)))
+        lines = _shortened(lines, size, width, height, face)
+    to_the_left = opens_right_to_left(text)
+    pieces = [_set_line(line, size, colour, face, right_to_left=to_the_left) for line in lines]
+    image = Image.new("RGBA", (max(piece.width for piece in pieces), _height(lines, size, face)))
+    share = 1 - align if to_the_left else align
+    top = _reach(lines[0], size, face)[0] - round(size * ABOVE)
+    for row, piece in enumerate(pieces):
+        line = Image.new("RGBA", image.size)
+        line.paste(piece, (round((image.width - piece.width) * share), top + row * _leading(lines, size, face)))
+        image.alpha_composite(line)
     return image
+
+
+def _set_line(text: str, size: int, colour: Colour, face: Path, *, right_to_left: bool) -> Image.Image:
+    """A line with room above and below its base line; every script in a font that has it."""
+    runs = in_order_of_sight(list(_runs(text, face, right_to_left)))
+    pieces = [_set_run(run, font, size, colour, level) for level, (run, font) in runs]
+    image = Image.new("RGBA", (max(1, sum(piece.width for piece in pieces)), round(size * (ABOVE + BELOW))))
+    x = 0
+    for piece in pieces:
+        image.alpha_composite(piece, (x, 0))
+        x += piece.width
+    return image
+
+
+def _height(lines: Sequence[str], size: int, face: Path) -> int:
+    """From the highest ink to the lowest, in pixels."""
+    above, below = _reach(lines[0], size, face)[0], _reach(lines[-1], size, face)[1]
+    leading: int = _leading(lines, size, face)
+    return max(1, above + below + leading * (len(lines) - 1))
+
+
+def _leading(lines: Sequence[str], size: int, face: Path) -> int:
+    """From base line to base line, in pixels."""
+    reaches = [_reach(line, size, face) for line in lines]
+    above, below = max(above for above, _ in reaches), max(below for _, below in reaches)
+    return max(round(size * CLOSEST), above + below + round(size * APART))
+
+
+@lru_cache(maxsize=1024)
+def _reach(line: str, size: int, face: Path) -> tuple[int, int]:
+    """How far the ink of a line goes over its base line, and under it, in pixels."""
+    above, below = 0.0, 0.0
+    for _, (run, font) in _runs(line, face, right_to_left=False):
+        drawn_size = EMOJI_SIZE if font.name == EMOJI else size
+        _, top, _, bottom = _font(font, drawn_size).getbbox(run, anchor="ls")
+        above, below = max(above, -top * size / drawn_size), max(below, bottom * size / drawn_size)
+    return math.ceil(min(above, size * ABOVE)), math.ceil(min(below, size * BELOW))
+
+
+def _shortened(lines: list[str], size: int, width: int, height: int, face: Path) -> list[str]:
+    """As many lines as fit a height, the last one cut."""
+    kept = max((count for count in range(1, len(lines)) if _height(lines[:count], size, face) <= height), default=1)
+    return [*lines[: kept - 1], _cut(" ".join(lines[kept - 1 :]), size, width, face)]
 
 
 def clean(text: str) -> str:
     """What can be drawn of a text: no control or direction characters, single spaces, not endless."""
     seen = regex.sub(r"[\p{Cc}\p{Cf}\p{Cs}--[\u200d\u200c]]", " ", text, flags=regex.V1)
-    return " ".join(seen[:MOST_CHARACTERS].split()) or " "
+    return "".join(regex.findall(r"\X", " ".join(seen.split()))[:MOST_LETTERS]).strip() or " "
+
+
+def _balanced(text: str, lines: list[str], size: int, width: int, face: Path) -> list[str]:
+    """As many lines, of lengths as even as can be without splitting more words."""
+    for share in EVENER:
+        narrower = _wrap(text, size, round(width * share), face)
+        if len(narrower) == len(lines) and _words(narrower) == _words(lines):
+            return narrower
+    return lines
+
+
+def _words(lines: Sequence[str]) -> int:
+    return len(" ".join(lines).split())
+
+
+def _splits_no_word(lines: Sequence[str], text: str) -> bool:
+    return regex.search(WITHOUT_SPACES, text) is not None or _words(lines) == _words([text])
 
 
 def _wrap(text: str, size: int, width: int, face: Path) -> list[str]:
@@ -86,7 +159,7 @@ def _wrap(text: str, size: int, width: int, face: Path) -> list[str]:
 def _split_long(words: Sequence[str], size: int, width: int, face: Path) -> Iterator[str]:
     for word in words:
         piece = ""
-        for grapheme in regex.findall(r"\X", word):
+        for grapheme in regex.findall(KEPT_TOGETHER, word):
             if piece and _width(piece + grapheme, size, face) > width:
                 yield piece
                 piece = ""
@@ -102,7 +175,7 @@ def _cut(text: str, size: int, width: int, face: Path) -> str:
 
 
 def _width(text: str, size: int, face: Path) -> float:
-    return sum(_run_width(run, font, size) for run, font in _runs(text, face))
+    return sum(_run_width(run, font, size) for _, (run, font) in _runs(text, face, right_to_left=False))
 
 
 def _run_width(run: str, font: Path, size: int) -> float:
@@ -111,34 +184,54 @@ def _run_width(run: str, font: Path, size: int) -> float:
     return _font(font, size).getlength(run)
 
 
-def _set_run(run: str, font: Path, size: int, colour: Colour) -> Image.Image:
+def _set_run(run: str, font: Path, size: int, colour: Colour, level: int) -> Image.Image:
     is_emoji = font.name == EMOJI
     drawn_size = EMOJI_SIZE if is_emoji else size
     face = _font(font, drawn_size)
     image = Image.new("RGBA", (max(1, round(face.getlength(run))), round(drawn_size * (ABOVE + BELOW))))
-    place = (0, round(drawn_size * ABOVE))
-    ImageDraw.Draw(image).text(place, run, fill=colour, font=face, anchor="ls", embedded_color=is_emoji)
+    ImageDraw.Draw(image).text(
+        (0, round(drawn_size * ABOVE)), run, fill=colour, font=face, anchor="ls", embedded_color=is_emoji,
+        direction="rtl" if level % 2 else "ltr", stroke_width=EMBOLDENED * size if font == FALLBACK else 0,
+    )  # fmt: skip
     if not is_emoji:
         return image
     smaller = (max(1, round(image.width * size / EMOJI_SIZE)), round(size * (ABOVE + BELOW)))
     return image.resize(smaller, Image.Resampling.LANCZOS)
 
 
-def _runs(text: str, face: Path) -> Iterator[tuple[str, Path]]:
-    """Pieces of text that one font can draw; an emoji for which there is no font is left out."""
-    fonts = [(grapheme, _font_of(grapheme, face)) for grapheme in regex.findall(r"\X", text)]
-    for font, group in groupby(fonts, key=lambda pair: pair[1]):
+def _runs(text: str, face: Path, right_to_left: bool) -> Iterator[tuple[int, tuple[str, Path]]]:
+    """Pieces of text of one level that one font can draw; an emoji for which there is no font is left out."""
+    letters = regex.findall(r"\X", text)
+    deep = levels(letters, right_to_left=right_to_left)
+    fonts = fonts_of(letters, face)
+    together = zip(letters, deep, fonts, strict=True)
+    for (level, font), group in groupby(together, key=lambda each: each[1:]):
         if font is not None:
-            yield "".join(grapheme for grapheme, _ in group), font
+            yield level, ("".join(letter for letter, _, _ in group), font)
+
+
+def fonts_of(letters: Sequence[str], face: Path) -> list[Path | None]:
+    """The font of each letter; spaces and marks go with what they follow, ideographs of one text are of one font."""
+    ideographs = [letter for letter in letters if regex.match(IDEOGRAPHS, letter)]
+    chinese = not all(_draws(JAPANESE, letter[0]) for letter in ideographs)
+    fonts: list[Path | None] = []
+    for letter in letters:
+        before = fonts[-1] if fonts else None
+        if before and before.name != EMOJI and regex.match(r"[\p{Z}\p{P}]\Z", letter) and _draws(before, letter):
+            fonts.append(before)
+        elif chinese and regex.match(IDEOGRAPHS, letter) and _draws(FALLBACK, letter[0]):
+            fonts.append(FALLBACK)
+        else:
+            fonts.append(_font_of(letter, face))
+    return fonts
 
 
 @cache
-def _font_of(grapheme: str, face: Path) -> Path | None:
-    if regex.search(r"\p{Emoji_Presentation}|\ufe0f", grapheme):
+def _font_of(letter: str, face: Path) -> Path | None:
+    if regex.search(r"\p{Emoji_Presentation}|\ufe0f", letter):
         return next((path for path in _system_fonts() if path.name == EMOJI), None)
-    ours = (face, *(FONTS_FOLDER / name for name in OTHERS))
-    found = next((path for path in ours if _draws(path, grapheme[0])), None)
-    return found or next((path for path in _system_fonts() if _draws(path, grapheme[0])), face)
+    found = next((path for path in (face, *OTHERS) if _draws(path, letter[0])), None)
+    return found or next((path for path in _system_fonts() if _draws(path, letter[0])), face)
 
 
 @cache
@@ -148,6 +241,7 @@ def _system_fonts() -> tuple[Path, ...]:
     return tuple(sorted(found, key=lambda path: ("Bold" not in path.name, "Serif" in path.name, path.name)))
 
 
+@cache
 def _draws(path: Path, character: str) -> bool:
     """Whether a font has a glyph of its own for a character."""
     try:
@@ -160,8 +254,3 @@ def _draws(path: Path, character: str) -> bool:
 @cache
 def _font(path: Path, size: int) -> ImageFont.FreeTypeFont:
     return ImageFont.truetype(path, size)
-
-
-def _opens_right_to_left(text: str) -> bool:
-    first = regex.search(r"\p{L}", text)
-    return first is not None and regex.match(r"[\p{Arabic}\p{Hebrew}\p{Syriac}\p{Thaana}\p{Nko}]", first[0]) is not None

@@ -38,6 +38,7 @@ LAMP = 6  # width of the light beside a lane
 LANE_GAP = 12
 MAP_TOP, MAP_HEIGHT = 632, 56  # the whole song, small
 MAP_WIDTH = WIDTH - 2 * EDGE
+CARD_SIZES = (200, 180, 160, 140, 120, 104, 90, 78, 66, 56, 46, 38)  # of its title
 
 MAP_DRUM_ROWS = 16  # of pitch that the kit takes as much room as on the map
 NAME_WIDTH = 150
@@ -190,7 +191,7 @@ def _draw_name(role: Role, genre: Genre, height: int) -> tuple[Planes, Planes]:
         image = Image.new("RGB", (NAME_WIDTH, height), genre.look.background)
         name = set_title(genre.player(role).name, width=NAME_WIDTH, height=height, sizes=(26, 22, 18), face=TEXT,
                          colour=f"#{red:02x}{green:02x}{blue:02x}")  # fmt: skip
-        image.paste(name, (0, (height - name.height) // 2 - 2), name)
+        image.paste(name, (0, (height - name.height) // 2), name)
         names.append(Planes.of(image))
     return names[0], names[1]
 
@@ -252,12 +253,13 @@ def _x(score: Score, tick: int) -> int:
 def _draw_scene(score: Score, request: ComposeRequest, genre: Genre, seconds: float) -> Image.Image:
     """What does not move: title, facts, and the whole song before it is played."""
     scene = Image.new("RGB", (WIDTH, HEIGHT), genre.look.background)
-    title = set_title(request.title, width=820, height=120, sizes=(92, 76, 60, 48), colour=genre.look.ink)
-    scene.paste(title, (EDGE, (ROLL_TOP - title.height) // 2 - 8), title)
-    name = set_line("LnH", 54, accent(genre))
-    scene.paste(name, (WIDTH - EDGE - name.width, 22), name)
+    name = set_line("LnH", 56, accent(genre))
+    scene.paste(name, (WIDTH - EDGE - name.width, 38), name)
     line = set_line(facts(request, genre), 24, genre.look.ink)
-    scene.paste(line, (WIDTH - EDGE - line.width, 94), line)
+    scene.paste(line, (WIDTH - EDGE - line.width, 124 - line.height), line)
+    room = WIDTH - 2 * EDGE - 48 - max(line.width, name.width)
+    title = set_title(request.title, width=room, height=86, sizes=(122, 104, 88, 74, 62, 52, 44), colour=genre.look.ink)
+    scene.paste(title, (EDGE, 38 + (86 - title.height) // 2), title)
     scene.paste(_draw_song(score, genre, seconds, AHEAD), (EDGE, MAP_TOP))
     return scene
 
@@ -284,11 +286,11 @@ def _draw_card(score: Score, request: ComposeRequest, genre: Genre) -> Image.Ima
     card = Image.new("RGB", (WIDTH, HEIGHT), genre.look.background)
     disc = draw_disc(score, genre, 656)
     card.paste(disc, (WIDTH - disc.width - 32, (HEIGHT - disc.height) // 2), disc)
-    room = WIDTH - disc.width - 32 - 2 * EDGE
-    name = set_line("LnH", 72, accent(genre))
-    card.paste(name, (EDGE, 40), name)
-    title = set_title(request.title, width=room, height=420, sizes=(150, 124, 104, 84, 68, 58), colour=genre.look.ink)
-    line = set_line(facts(request, genre), 28, accent(genre))
-    card.paste(line, (EDGE, HEIGHT - 90), line)
-    card.paste(title, (EDGE, HEIGHT - 110 - title.height), title)
+    room = WIDTH - disc.width - 32 - EDGE - 40
+    name = set_line("LnH", 76, accent(genre))
+    card.paste(name, (EDGE, 56), name)
+    line = set_line(facts(request, genre), 30, accent(genre))
+    card.paste(line, (EDGE, HEIGHT - 56 - line.height), line)
+    title = set_title(request.title, width=room, height=430, sizes=CARD_SIZES, colour=genre.look.ink)
+    card.paste(title, (EDGE, HEIGHT - 56 - line.height - 44 - title.height), title)
     return card

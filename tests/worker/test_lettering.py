@@ -1,7 +1,9 @@
 import numpy as np
 import pytest
+import regex
 
-from worker.lettering import set_title
+from worker.cover import TITLE_SIZES
+from worker.lettering import DISPLAY, FONTS_FOLDER, fonts_of, set_line, set_title
 
 TITLES = [
     "Dancing robots",
@@ -36,7 +38,53 @@ def test_a_title_leaves_ink_and_control_characters_do_not():
 
 def test_a_long_title_is_set_smaller_before_it_is_cut():
     short = set_title("Ox", width=600, height=150, sizes=(100, 50), colour="#ffffff")
-    long = set_title("Dancing robots in the night", width=600, height=150, sizes=(100, 50), colour="#ffffff")
+    long = set_title("Dancing robots in a long night", width=600, height=150, sizes=(100, 50), colour="#ffffff")
 
-    assert short.height == 140
-    assert long.height < 140
+    assert short.height == pytest.approx(70, abs=3)
+    assert long.height < 50
+
+
+def line(text: str) -> np.ndarray:
+    return np.asarray(set_line(text, 60, "#ffffff"))[..., 3]
+
+
+@pytest.mark.parametrize(
+    ("joined", "apart"),
+    [("سلام", "س ل ا م"), ("नमस्ते", "न म स ् त े"), ("น้ำ", "น ้ ำ")],
+    ids=["Arabic", "Devanagari", "Thai"],
+)
+def test_letters_are_joined_and_marks_set_above_their_letters(joined, apart):
+    assert line(joined).shape[1] < 0.8 * line(apart).shape[1]
+
+
+def test_hebrew_is_set_from_right_to_left():
+    title, first_letter = line("של"), line("ש")
+
+    height, width = first_letter.shape
+    ends = title[-height:, -width:], title[-height:, :width]
+    right, left = (np.abs(end.astype(int) - first_letter).mean() for end in ends)
+    assert right < left / 2
+    assert line("של").shape == line("לש").shape
+    assert not np.array_equal(line("של"), line("לש"))
+
+
+@pytest.mark.parametrize("text", ["Зима", "Ωδή", "عربي", "עברית", "ไทย", "हिन्दी", "日本語", "简体字", "한국어", "♥"])
+def test_the_fonts_of_this_house_have_the_letters_of_many_scripts(text):
+    letters = regex.findall(r"\X", text)
+
+    assert all(font is not None and font.parent == FONTS_FOLDER for font in fonts_of(letters, DISPLAY))
+
+
+def test_no_word_is_split_while_a_smaller_size_has_room_for_it():
+    whole = set_title("Schmetterlinge", width=300, height=200, sizes=(150, 48), colour="#ffffff")
+    split = set_title("Schmetterlinge", width=300, height=200, sizes=(150,), colour="#ffffff")
+
+    assert whole.height < 60
+    assert split.height > 100
+
+
+def test_eighty_emoji_fit_a_cover():
+    title = set_title("🤖" * 80, width=1088, height=196, sizes=TITLE_SIZES, colour="#ffffff")
+
+    assert title.width <= 1088
+    assert 100 < title.height <= 196

@@ -12,7 +12,7 @@ import click
 from bot import platforms
 from bot.check import installation
 from bot.ledger import Ledger
-from bot.parse import Compose, Help, NotUnderstood, parse
+from bot.parse import Compose, NotUnderstood, parse
 from bot.play import play
 from bot.service import Bot
 from bot.settings import Settings, read_environment
@@ -80,7 +80,7 @@ def parse_command(jsonl: bool) -> None:  # noqa: ARG001 - says the format, and l
 
     \b
       {"command": null}                        the band was not asked for anything
-      {"command": "help"}
+      {"command": "help"}                      or "stop", "start", "again", "delete"
       {"command": "compose", "title", "genre", "tempo_bpm", "randomness", "remarks": []}
       {"command": "compose", "refusal": "…"}   what the band would reply
       {"error": "line 3: …"}                   no JSON string; the exit status will be 1
@@ -132,7 +132,7 @@ def _understood(post: str, genres: Mapping[str, Genre], default_genre: str) -> d
                 "randomness": command.randomness,
                 "remarks": list(command.remarks),
             }
-        case Help():
-            return {"command": "help"}
         case None:
             return {"command": None}
+        case _:
+            return {"command": type(command).__name__.lower()}

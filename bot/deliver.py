@@ -3,13 +3,17 @@
 import logging
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from bot import phrases
 from bot.ledger import Ledger, Post
-from bot.platforms.base import Gone, Platform, Rejected, TryLater
+from bot.manners import USUAL, Manners
+from bot.mention import Mention
+from bot.platforms.base import Gone, Platform, Rejected, TryLater, asking
 from model.genre import Genre
+from model.request import KEY_PATTERN
 from worker.store import Store
 from worker.track import PNG, Track
 
@@ -28,14 +32,26 @@ class Deliverer:
         store: Store,
         genres: Mapping[str, Genre],
         default_genre: str,
+        *,
+        manners: Manners = USUAL,
     ) -> None:
         self._platforms, self._ledger, self._store = platforms, ledger, store
-        self._genres, self._default_genre = genres, default_genre
+        self._genres, self._default_genre, self._manners = genres, default_genre, manners
 
     def deliver(self, key: str, track_json: str | None) -> None:
-        """Answer one post; what time will mend is left to the ledger, which puts it back."""
+        """Answer one post; what time will mend is left to the ledger, which puts it back.
+
+        Raises:
+            Closed: Its network refuses our token; the row stays as it is.
+            ValueError: No such job is ours.
+        """
+        if not isinstance(key, str) or not KEY_PATTERN.fullmatch(key):
+            raise ValueError("deliver job: no key")
         if track_json is not None:
-            self._ledger.rendered(key, Track.from_json(track_json))
+            track = Track.from_json(track_json)
+            if track.key != key:
+                raise ValueError(f"{key}: deliver job with the track of another")
+            self._ledger.rendered(key, track)
         post = self._ledger.find(key)
         if post is None or not post.open:
             log.info("%s: nothing is open", key)
@@ -48,9 +64,10 @@ class Deliverer:
 
     def _answer(self, post: Post, platform: Platform) -> None:
         try:
-            media_id = self._media_id(post, platform)
-            reply_id = platform.reply(post.mention, self._text(post, platform), media_id)
-            self._ledger.answered(post.key, reply_id)
+            if post.deletes is not None:
+                self._take_down(post, post.deletes, platform)
+            else:
+                self._reply(post, platform)
         except TryLater as later:
             self._wait(post, later)
         except Gone as gone:
@@ -75,17 +92,37 @@ class Deliverer:
         self._ledger.fail(post.key, reason)
         self.deliver(post.key, None)
 
+    def _take_down(self, post: Post, answered_key: str, platform: Platform) -> None:
+        answered = self._ledger.find(answered_key)
+        if answered is not None and answered.reply_id is not None:
+            with asking(platform):
+                platform.delete(answered.reply_id)
+        self._ledger.taken_down(post.key)
+
+    def _reply(self, post: Post, platform: Platform) -> None:
+        media_id = self._media_id(post, platform)
+        now = self._ledger.find(post.key)
+        if now is None or not now.open:
+            log.info("%s: was called off", post.key)
+            return
+        notice = {"notice": post.notice} if post.notice else {}
+        with asking(platform):
+            reply_id = platform.reply(_as_answered(post), self._text(post, platform), media_id, **notice)
+        self._ledger.answered(post.key, reply_id)
+
     def _media_id(self, post: Post, platform: Platform) -> str | None:
         """Upload the track of a post, once."""
         if post.state != "rendered" or post.request is None or post.track is None:
             return post.media_id if post.state == "uploaded" else None
-        if not platform.still_there(post.mention):
-            raise Gone("it was deleted while we played")
+        with asking(platform):
+            if not platform.still_there(post.mention):
+                raise Gone("it was deleted while we played")
         alt_text = phrases.alt_text(post.request, post.track, self._genres[post.request.genre])
         with TemporaryDirectory(prefix="lnh-") as folder:
             media = self._store.fetch(post.track, platform.media_type, Path(folder))
             cover = self._store.fetch(post.track, PNG, Path(folder))
-            media_id = platform.upload(media, cover, alt_text)
+            with asking(platform):
+                media_id = platform.upload(media, cover, alt_text)
         self._ledger.uploaded(post.key, media_id)
         return media_id
 
@@ -97,4 +134,12 @@ class Deliverer:
             return phrases.help(self._genres, self._default_genre, count, max_length)
         if post.state == "failed":
             return phrases.apology(post.request, count, max_length)
-        return phrases.enjoy(post.request, post.remarks, count, max_length)
+        late = time.time() - post.mention.created_at.timestamp() > self._manners.late_seconds
+        remarks = (phrases.late(), *post.remarks) if late else post.remarks
+        return phrases.enjoy(post.request, remarks, count, max_length)
+
+
+def _as_answered(post: Post) -> Mention:
+    """A post with the warning that its answer takes over; a word that we do not repeat may be in one."""
+    neutral = post.reason == phrases.not_this_one()
+    return replace(post.mention, content_warning="") if neutral else post.mention

@@ -13,42 +13,20 @@ from threading import RLock
 from typing import Any, Literal
 
 from bot.mention import Mention
+from bot.tables import prepare
 from model.errors import NeedsOperator
 from model.request import ComposeRequest
 from worker.track import Track
 
-State = Literal["seen", "accepted", "composing", "rendered", "uploaded", "posted", "refused", "failed"]
+State = Literal[
+    "seen", "accepted", "composing", "rendered", "uploaded", "posted", "refused", "failed",
+    "left",     # not answered, on purpose; the reason says why
+    "done",     # what was asked needed no words: a stop, a deletion
+    "deleted",  # it was posted, and taken down again
+]  # fmt: skip
 
-TABLES = """
-    CREATE TABLE IF NOT EXISTS posts (
-        platform   TEXT NOT NULL,
-        root_id    TEXT NOT NULL,
-        key        TEXT NOT NULL UNIQUE,
-        author_id  TEXT NOT NULL,
-        mention    TEXT NOT NULL,                -- JSON
-        request    TEXT,                         -- JSON; without one an accepted post asks for help
-        remarks    TEXT NOT NULL DEFAULT '[]',   -- JSON
-        song       TEXT,                         -- the title as takes are counted
-        seed       INTEGER,
-        take       INTEGER,
-        state      TEXT NOT NULL DEFAULT 'seen',
-        reason     TEXT NOT NULL DEFAULT '',
-        track      TEXT,                         -- JSON
-        media_id   TEXT,
-        reply_id   TEXT,
-        open       INTEGER NOT NULL DEFAULT 1,   -- 0: nothing is left to do or say
-        not_before REAL NOT NULL DEFAULT 0,      -- Unix time
-        times      TEXT NOT NULL,                -- JSON: state to Unix time
-        PRIMARY KEY (platform, root_id)
-    ) STRICT;
-    CREATE INDEX IF NOT EXISTS open_posts ON posts (platform, state) WHERE open;
-    CREATE INDEX IF NOT EXISTS songs ON posts (platform, author_id, song);
-    CREATE TABLE IF NOT EXISTS bookmarks (
-        platform  TEXT PRIMARY KEY,
-        bookmark  TEXT NOT NULL,
-        polled_at REAL NOT NULL                  -- Unix time
-    ) STRICT;
-"""
+SILENCE_SECONDS = 3600.0  # between two helps or refusals to one person
+ENOUGH_SAID = "its author had help or a refusal within the hour"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +41,8 @@ class Post:
     track: Track | None
     media_id: str | None
     reply_id: str | None
+    deletes: str | None  # key of the post whose answer is to be taken down
+    notice: str  # what was said while it waited in line
     open: bool  # something is left to do or say
     times: Mapping[str, float]  # state to Unix time
 
@@ -86,7 +66,7 @@ class Ledger:
             self._db.row_factory = sqlite3.Row
             self._db.execute("PRAGMA journal_mode = WAL")
             self._db.execute("PRAGMA synchronous = FULL")  # what was posted must be known after a power cut
-            self._db.executescript(TABLES)
+            prepare(self._db)
 
     def close(self) -> None:
         """Close the file."""
@@ -115,15 +95,15 @@ class Ledger:
         self._write("UPDATE bookmarks SET polled_at = ? WHERE platform = ?", time.time(), platform)
 
     def accept(self, request: ComposeRequest, remarks: Sequence[str]) -> ComposeRequest:
-        """Accept a song, and give it its take: one more than its author's last of that title that did not fail."""
+        """Accept a song, and give it its take: one more than its author's last of that title, or more if it asks so."""
         with self._transaction() as db:
             song = same_title(request.title)
             (last,) = db.execute(
                 "SELECT coalesce(max(other.take), 0) FROM posts AS other JOIN posts AS this USING (platform, author_id)"
-                " WHERE this.key = ? AND other.song = ? AND other.state != 'failed'",
+                " WHERE this.key = ? AND other.song = ? AND other.state NOT IN ('failed', 'left')",
                 (request.key, song),
             ).fetchone()
-            request = replace(request, take=last + 1)
+            request = replace(request, take=max(last + 1, request.take))
             db.execute(
                 "UPDATE posts SET request = ?, remarks = ?, song = ?, seed = ?, take = ? WHERE key = ?",
                 (request.to_json(), json.dumps(list(remarks)), song, request.seed, request.take, request.key),
@@ -132,12 +112,51 @@ class Ledger:
         return request
 
     def accept_help(self, key: str) -> None:
-        """Accept a call for help."""
-        self._move(key, "accepted", since=("seen",))
+        """Accept a call for help, or leave it when its author had help or a refusal within the hour."""
+        with self._transaction():
+            if self._speaks(key):
+                self._move(key, "accepted", since=("seen",))
+            else:
+                self.leave(key, ENOUGH_SAID)
+
+    def accept_deletion(self, key: str, of: str) -> None:
+        """Accept that the answer to a post is to be taken down."""
+        self._move(key, "accepted", since=("seen",), deletes=of)
+
+    def confine(self, mention: Mention) -> None:
+        """Answer a post as if it had been written like this: to fewer people, or with a warning."""
+        self._write("UPDATE posts SET mention = ? WHERE key = ? AND open", _mention_json(mention), mention.key)
 
     def refuse(self, key: str, message: str) -> None:
-        """Refuse what was asked; the message is still to be said."""
-        self._move(key, "refused", since=("seen",), reason=message)
+        """Refuse what was asked, the message still to be said; or leave it, within the hour of the last one."""
+        with self._transaction():
+            if self._speaks(key):
+                self._move(key, "refused", since=("seen",), reason=message)
+            else:
+                self.leave(key, ENOUGH_SAID)
+
+    def leave(self, key: str, reason: str) -> None:
+        """Do not answer what was just read."""
+        with self._transaction() as db:
+            self._move(key, "left", since=("seen",), reason=reason)
+            db.execute("UPDATE posts SET open = 0 WHERE key = ? AND state = 'left'", (key,))
+
+    def stop(self, key: str) -> None:
+        """Answer the author of a post no more, not even what was asked before; deletions go on."""
+        with self._transaction() as db:
+            self._set_stopped(key, stopped=True)
+            db.execute(
+                "UPDATE posts SET state = 'left', reason = ?, open = 0, times = json_set(times, '$.left', ?)"
+                " WHERE open AND deletes IS NULL AND key != ?"
+                " AND (platform, author_id) = (SELECT platform, author_id FROM posts WHERE key = ?)",
+                ("its author wants no answer of ours", time.time(), key, key),
+            )
+            self._move(key, "done", since=("seen",))
+            db.execute("UPDATE posts SET open = 0 WHERE key = ?", (key,))
+
+    def start(self, key: str) -> None:
+        """Answer the author of a post again."""
+        self._set_stopped(key, stopped=False)
 
     def drop(self, key: str) -> None:
         """Forget a post that asks for nothing; should it be edited to ask, it is new."""
@@ -163,6 +182,24 @@ class Ledger:
             self._move(key, "posted", since=("accepted", "uploaded"))
             db.execute("UPDATE posts SET reply_id = ?, open = 0 WHERE key = ?", (reply_id, key))
 
+    def taken_down(self, key: str) -> None:
+        """The answer that this post wanted to be taken down is gone."""
+        with self._transaction() as db:
+            db.execute(
+                "UPDATE posts SET state = 'deleted', times = json_set(times, '$.deleted', ?)"
+                " WHERE key = (SELECT deletes FROM posts WHERE key = ?)",
+                (time.time(), key),
+            )
+            self._move(key, "done", since=("accepted",))
+            db.execute("UPDATE posts SET open = 0 WHERE key = ?", (key,))
+
+    def notice(self, key: str, text: str) -> bool:
+        """Note what is about to be said about the line; False when its author heard enough of us within the hour."""
+        with self._transaction() as db:
+            told = self._speaks(key)
+            db.execute("UPDATE posts SET notice = ? WHERE key = ? AND ?", (text, key, told))
+            return told
+
     def fail(self, key: str, reason: str) -> None:
         """Give a song up; an apology is still to be said."""
         self._move(key, "failed", since=("seen", "accepted", "composing", "rendered", "uploaded"), reason=reason)
@@ -183,6 +220,37 @@ class Ledger:
         """The row of a key."""
         rows = self._read("SELECT * FROM posts WHERE key = ?", key)
         return _post(rows[0]) if rows else None
+
+    def answered_by(self, platform: str, reply_id: str) -> Post | None:
+        """The row that a post of ours answers."""
+        rows = self._read("SELECT * FROM posts WHERE platform = ? AND reply_id = ?", platform, reply_id)
+        return _post(rows[0]) if rows else None
+
+    def has_stopped(self, platform: str, author_id: str) -> bool:
+        """Whether someone wants no answer of ours."""
+        query = "SELECT 1 FROM people WHERE platform = ? AND author_id = ? AND stopped"
+        return bool(self._read(query, platform, author_id))
+
+    def songs_since(self, platform: str, author_id: str, moment: float) -> int:
+        """How many songs of someone were accepted since a Unix time, without those that failed or were called off."""
+        query = (
+            "SELECT count(*) AS number FROM posts WHERE platform = ? AND author_id = ? AND request IS NOT NULL"
+            " AND state NOT IN ('failed', 'left') AND json_extract(times, '$.accepted') > ?"
+        )
+        return int(self._read(query, platform, author_id, moment)[0]["number"])
+
+    def songs_under_way(self) -> int:
+        """How many songs wait or are played."""
+        return int(self._read("SELECT count(*) AS number FROM posts WHERE open AND request IS NOT NULL")[0]["number"])
+
+    def out_of_turn(self, platform: str) -> set[str]:
+        """Keys of songs that wait for an earlier one of the same person."""
+        query = (
+            "SELECT key FROM posts AS late WHERE platform = ? AND open AND request IS NOT NULL AND EXISTS ("
+            "SELECT 1 FROM posts AS early WHERE early.platform = late.platform AND early.author_id = late.author_id"
+            " AND early.open AND early.request IS NOT NULL AND early.rowid < late.rowid)"
+        )
+        return {row["key"] for row in self._read(query, platform)}
 
     def unfinished(self, platform: str) -> list[Post]:
         """Rows with something left to do or say, oldest first, without those that wait."""
@@ -221,6 +289,26 @@ class Ledger:
         return {row["platform"]: row["polled_at"] for row in self._read("SELECT * FROM bookmarks")}
 
     # ---- the file
+
+    def _speaks(self, key: str) -> bool:
+        """Whether help or a refusal may be given: once an hour to a person. If so it is noted."""
+        now = time.time()
+        with self._transaction() as db:
+            db.execute("DELETE FROM people WHERE NOT stopped AND spoken_at <= ?", (now - SILENCE_SECONDS,))
+            spoken = db.execute(
+                "INSERT INTO people (platform, author_id, spoken_at)"
+                " SELECT platform, author_id, ? FROM posts WHERE key = ? AND open"
+                " ON CONFLICT DO UPDATE SET spoken_at = excluded.spoken_at WHERE spoken_at <= ?",
+                (now, key, now - SILENCE_SECONDS),
+            )
+        return spoken.rowcount > 0
+
+    def _set_stopped(self, key: str, *, stopped: bool) -> None:
+        self._write(
+            "INSERT INTO people (platform, author_id, stopped) SELECT platform, author_id, ? FROM posts WHERE key = ?"
+            " ON CONFLICT DO UPDATE SET stopped = excluded.stopped",
+            stopped, key,
+        )  # fmt: skip
 
     def _move(self, key: str, state: State, since: Sequence[State], **values: str) -> None:
         """Set the state and more of an open row that stands in one of some states; else do nothing."""
@@ -288,6 +376,8 @@ def _post(row: sqlite3.Row) -> Post:
         track=Track.from_json(row["track"]) if row["track"] else None,
         media_id=row["media_id"],
         reply_id=row["reply_id"],
+        deletes=row["deletes"],
+        notice=row["notice"],
         open=bool(row["open"]),
         times=json.loads(row["times"]),
     )

@@ -2,7 +2,9 @@
 
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from dataclasses import replace
 from threading import Event
 
 from redis.exceptions import RedisError
@@ -10,11 +12,12 @@ from rq.exceptions import NoSuchJobError
 
 from bot import phrases
 from bot.ledger import Ledger, Post
+from bot.manners import LONG_LINE, USUAL, Manners
 from bot.mention import Mention
-from bot.parse import Compose, Help, NotUnderstood, parse
-from bot.platforms.base import Platform, TryLater
+from bot.platforms.base import Gone, Page, Platform, Rejected, TryLater, asking
+from bot.reception import SEEN_BY_MANY, Reception
 from model.genre import Genre
-from model.request import KEY_PATTERN, ComposeRequest, seed_of
+from model.request import KEY_PATTERN
 from worker.queue import JobState, Queues, compose_id, deliver_id
 
 log = logging.getLogger(__name__)
@@ -26,16 +29,24 @@ class Listener:
     """Reads one platform, accepts what is asked, and sees to it that every open row of the ledger is under way."""
 
     def __init__(
-        self, platform: Platform, ledger: Ledger, queues: Queues, genres: Mapping[str, Genre], default_genre: str
+        self,
+        platform: Platform,
+        ledger: Ledger,
+        queues: Queues,
+        genres: Mapping[str, Genre],
+        default_genre: str,
+        *,
+        manners: Manners = USUAL,
     ) -> None:
         self._platform, self._ledger, self._queues = platform, ledger, queues
-        self._genres, self._default_genre = genres, default_genre
+        self._reception = Reception(ledger, genres, default_genre, manners)
 
     def run(self, stop: Event) -> None:
         """Listen until told to stop. Networks and Redis may come and go meanwhile.
 
         Raises:
-            NeedsOperator: The network refuses our token, or the ledger cannot be written.
+            Closed: The network refuses our token.
+            NeedsOperator: The ledger cannot be written.
         """
         next_poll = time.monotonic()
         while not stop.is_set():
@@ -56,40 +67,45 @@ class Listener:
         name = self._platform.name
         bookmark = self._ledger.bookmark(name)
         if bookmark is None:
-            bookmark = self._platform.newest_bookmark()
+            with asking(self._platform):
+                bookmark = self._platform.newest_bookmark()
             self._ledger.keep(name, (), bookmark)
-        for page in self._platform.pages(bookmark):
+        for page in self._pages(bookmark):
             self._ledger.keep(name, filter(_is_for_us, page.mentions), page.bookmark)
         self._ledger.polled(name)
 
+    def _pages(self, bookmark: str) -> Iterator[Page]:
+        with asking(self._platform):
+            yield from self._platform.pages(bookmark)
+
     def put_on_the_way(self) -> None:
-        """Accept what was seen, and put on a queue whatever is open and on none: new, or lost with Redis."""
+        """Receive what was seen, and put on a queue whatever is open and on none: new, or lost with Redis.
+
+        Of one person's songs only the first goes on; the next one's turn comes when it is answered.
+        """
         for post in self._ledger.unfinished(self._platform.name):
             if post.state == "seen":
-                self._accept(post)
-        posts = self._ledger.unfinished(self._platform.name)
+                self._reception.receive(post)
+                self._tell_line(post.key)
+        out_of_turn = self._ledger.out_of_turn(self._platform.name)
+        posts = [post for post in self._ledger.unfinished(self._platform.name) if post.key not in out_of_turn]
         composing = self._queues.states([compose_id(post.key) for post in posts])
         delivering = self._queues.states([deliver_id(post.key) for post in posts])
         for post, compose, deliver in zip(posts, composing, delivering, strict=True):
             if "under way" not in (compose, deliver) and self._stands(post):
                 self._put_back(post, compose, deliver)
 
-    def _accept(self, post: Post) -> None:
-        try:
-            command = parse(post.mention.text, self._genres, self._default_genre)
-        except NotUnderstood as refusal:
-            self._ledger.refuse(post.key, str(refusal))
-        except Exception as error:  # a bug of ours; it must not keep the next post waiting
-            log.exception("%s: cannot be read", post.key)
-            self._ledger.close_post(post.key, f"cannot be read: {error!r}")
-        else:
-            match command:
-                case None:
-                    self._ledger.drop(post.key)
-                case Help():
-                    self._ledger.accept_help(post.key)
-                case Compose():
-                    self._ledger.accept(_request(post.key, command), command.remarks)
+    def _tell_line(self, key: str) -> None:
+        """Say that a song will take long, once and without insisting, where the network permits."""
+        before = self._ledger.songs_under_way() - 1
+        post = self._ledger.find(key)
+        if not self._platform.says_line or before < LONG_LINE or post is None or post.state != "accepted":
+            return
+        if post.request is None or not self._ledger.notice(key, phrases.in_line(before)):
+            return
+        aside = replace(post.mention, root_id=f"{post.mention.root_id}-line")  # its own key, as it is not the answer
+        with suppress(TryLater, Gone, Rejected), asking(self._platform):
+            self._platform.reply(aside, phrases.in_line(before), None)
 
     def _stands(self, post: Post) -> bool:
         """Whether a row is still as we read it, now that we have looked at its jobs: one may have ended meanwhile."""
@@ -109,7 +125,8 @@ class Listener:
 
     def _give_up(self, post: Post, job_id: str) -> None:
         """A job that was tried often enough becomes an apology; an apology that cannot be said, silence."""
-        reason = self._queues.why(job_id)
+        why = self._queues.why(job_id)
+        reason = why if post.mention.visibility in SEEN_BY_MANY else why.partition(":")[0]  # the rest may quote
         log.error("%s: given up: %s", post.key, reason)
         if post.request is None or post.state == "failed":
             self._ledger.close_post(post.key, reason)
@@ -124,16 +141,3 @@ def _is_for_us(mention: Mention) -> bool:
         return False
     return not mention.by_bot
 
-
-def _request(key: str, command: Compose) -> ComposeRequest:
-    """The request of a command; its take comes with acceptance."""
-    seed = seed_of(key)
-    return ComposeRequest(
-        key=key,
-        title=command.title or phrases.band_title(seed),
-        take=1,
-        genre=command.genre,
-        tempo_bpm=command.tempo_bpm,
-        randomness=command.randomness,
-        seed=seed,
-    )

@@ -21,6 +21,7 @@ class Mention:
     content_warning: str  # "" when there is none
     created_at: datetime  # with time zone
     by_bot: bool  # the author is a bot or asks bots to keep away (#nobot), or is the band itself
+    in_reply_to: str = ""  # opaque; id of the post that this one answers, "" when it answers none
 
     @property
     def key(self) -> str:

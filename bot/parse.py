@@ -1,17 +1,21 @@
 """From the words of a post to what is asked: `title text /compose [/g genre] [/t tempo] [/r randomness]`, or `/help`.
 
+An answer to a post of ours may say `/again` or `/delete`; `/stop` and `/start` say whether we may answer at all.
+
 It reads as a kind person would:
 
 - flags may also stand before the command, and are then no part of the title;
 - a flag takes as many words as make sense of it, the rest is small talk;
 - of a flag that is given twice the last counts, except that after a second /compose, which belongs to no song of
   ours, flags only fill in what was still missing;
-- /help anywhere asks for help;
+- /stop anywhere is a stop, and so is the word alone; else /help anywhere asks for help;
+- the other commands give way to /compose;
+- words that are quoted from somebody else ("> …", "RT @…") ask for nothing;
 - /compose inside a path, a URL or a longer word asks for nothing.
 """
 
 from bisect import bisect_left
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 
 import regex
@@ -19,7 +23,7 @@ import regex
 from bot import phrases
 from bot.fold import Folded, fold, unescape, visible
 from bot.guess import guess_genre, nearest_genres
-from bot.title import clean
+from bot.title import COMMANDS, clean, without_mentions
 from model.genre import Genre
 
 
@@ -43,7 +47,27 @@ class Help:
     """Someone asked how to call the band."""
 
 
-Command = Compose | Help
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """Someone wants no answer of ours any more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """Someone may be answered, also after a stop."""
+
+
+@dataclass(frozen=True, slots=True)
+class Delete:
+    """The post of ours that this one answers is to be taken down."""
+
+
+@dataclass(frozen=True, slots=True)
+class Again:
+    """The song that this post answers is to be played once more."""
+
+
+Command = Compose | Help | Stop | Start | Delete | Again
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +82,8 @@ class _Flag:
 
 
 FLAGS = ("g", "t", "r")
+BEFORE_COMPOSE: dict[str, Command] = {"stop": Stop(), "help": Help()}
+AFTER_COMPOSE: dict[str, Command] = {"delete": Delete(), "again": Again(), "start": Start()}
 
 # A slash begins a word: not a path, a URL, a date or "and/or". Some scripts put no space before it.
 _BEGINS = (
@@ -67,8 +93,11 @@ _BEGINS = (
 _NAMES = "genre|g|tempo|t|randomness|r"
 _NUMERIC = "tempo|t|randomness|r"
 _COMMAND = regex.compile(
-    rf"{_BEGINS}/(?P<command>compose|help)(?![\w\p{{M}}\-\\]|[.?#&=%~+'’][\w/])(?!/(?!(?:{_NAMES})[\s=:\d]))"
+    rf"{_BEGINS}/(?P<command>{'|'.join(COMMANDS)})(?![\w\p{{M}}\-\\]|[.?#&=%~+'’][\w/])(?!/(?!(?:{_NAMES})[\s=:\d]))"
 )
+_QUOTED_LINE = regex.compile(r"^[^\S\n]*>(?:[>\s]|[@\p{L}]).*$", regex.MULTILINE)  # "> Robots", but not ">_<"
+_REPOST = regex.compile(r"\s*[RM]T[\s:]+[@＠]")
+_BARE_STOP = regex.compile(r"\W*(?:please )?stop(?: please)?\W*")
 _PATH = regex.compile(r"[/.~\\]|\w:[/\\]")
 _URL = regex.compile(r"://|www\.|\w\.\w\w")
 _FLAG = regex.compile(
@@ -98,14 +127,34 @@ def parse(text: str, genres: Mapping[str, Genre], default_genre: str) -> Command
     Raises:
         NotUnderstood: A flag without value, a value that is no plain number, a genre that cannot be guessed.
     """
-    post = fold(visible(unescape(text)))
+    own_words = _own_words(unescape(text))
+    if _BARE_STOP.fullmatch(fold(without_mentions(own_words)).text):
+        return Stop()
+    post = fold(visible(own_words))
     commands = list(_commands(post.text))
-    if any(name == "help" for name, _, _ in commands):
-        return Help()
-    if not commands:
-        return None
-    _, start, end = commands[0]
-    seconds = [second for _, second, _ in commands[1:]]
+    called = {name for name, _, _ in commands}
+    if other := _other_than_compose(called):
+        return other
+    return _read_compose(post, commands, genres, default_genre) if called else None
+
+
+def _own_words(text: str) -> str:
+    """Without what is quoted from somebody else."""
+    return "" if _REPOST.match(text) else _QUOTED_LINE.sub("", text)
+
+
+def _other_than_compose(called: Set[str]) -> Command | None:
+    """What is asked for by words other than /compose, and is not outweighed by it."""
+    order = BEFORE_COMPOSE if "compose" in called else {**BEFORE_COMPOSE, **AFTER_COMPOSE}
+    return next((order[name] for name in order if name in called), None)
+
+
+def _read_compose(
+    post: Folded, commands: Sequence[tuple[str, int, int]], genres: Mapping[str, Genre], default_genre: str
+) -> Compose:
+    first = next(index for index, (name, _, _) in enumerate(commands) if name == "compose")
+    _, start, end = commands[first]
+    seconds = [second for _, second, _ in commands[first + 1 :]]
     early = [flag for flag in _flags(post.text, 0, start, []) if flag.name in FLAGS]
     after = list(_flags(post.text, end, len(post.text), seconds))
     title = clean(_title(post, len(post.text[:start].rstrip(_HUGGING)), early, genres))
@@ -132,7 +181,7 @@ def _is_address(text: str, start: int, end: int) -> bool:
 
 def _flags(text: str, start: int, end: int, seconds: Sequence[int]) -> Iterator[_Flag]:
     """The flags between two places of a folded post, known or not, with what follows each."""
-    found = [flag for flag in _FLAG.finditer(text[start:end]) if flag["unknown"] not in ("compose", "help")]
+    found = [flag for flag in _FLAG.finditer(text[start:end]) if flag["unknown"] not in COMMANDS]
     stops = sorted([*(start + flag.start() for flag in found), *seconds, end])
     for flag in found:
         after = start + flag.end()

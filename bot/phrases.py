@@ -62,6 +62,8 @@ def help(genres: Mapping[str, Genre], default_genre: str, count: Count, max_leng
         usage,
         _longest(genre_lines, lambda line: count(f"{usage}\n{line}"), max_length),
         f"For instance: /g {default_genre} /t {genres[default_genre].tempo.default_bpm:g} /r 0.2",
+        "Answer a track with a slash and the word again for its next take, or the word delete to have it taken down. "
+        "With the word stop we answer you no more, until the word start.",
         f"Tempos: {'; '.join(ranges)}.",
     ]
     return fit(lines, count, max_length)
@@ -90,6 +92,11 @@ def fit(lines: Sequence[str], count: Count, max_length: int) -> str:
         if count(text) <= max_length:
             return text
     return _longest(_shortened(lines[0]), count, max_length)
+
+
+def in_line(songs: int) -> str:
+    """A word to someone who will wait long."""
+    return f"We have got your wish, and {songs} songs come before it: it will take a while."
 
 
 # What a request was read as: remarks, in the reply from the most to the least telling.
@@ -126,6 +133,11 @@ def title_goes_first() -> str:
     return "A title goes before the command, so this one is ours."
 
 
+def late() -> str:
+    """It took much longer than we would like."""
+    return "Sorry that it took us so long!"
+
+
 # Refusals: the flag, what was read, what is possible.
 
 
@@ -145,6 +157,39 @@ def no_tempo(read: str, genre: Genre) -> str:
 def no_randomness(read: str) -> str:
     """A randomness that is no plain number, or none after the flag."""
     return f"Sorry, /r wants a plain number from 0 (safe) to 1 (wild), like /r 0.2, and we read {_read(read)}."
+
+
+# Refusals that are no matter of spelling.
+
+
+def not_this_one() -> str:
+    """Words that we do not repeat; says nothing about them."""
+    return "Sorry, we do not play this one."
+
+
+def enough_for_a_day(songs: int) -> str:
+    """Someone has had a day's songs."""
+    return f"Thank you! We play {'one song' if songs == 1 else f'{songs} songs'} a day for each; ask us again tomorrow."
+
+
+def line_is_full() -> str:
+    """More people ask than we can play for."""
+    return "Sorry, so many are asking just now that we cannot take one more. Please try again later."
+
+
+def no_track_here() -> str:
+    """The next take of nothing that could be named."""
+    return "To have a song played once more, please answer the post with its track."
+
+
+def no_longer_played() -> str:
+    """The next take of a song whose genre has gone."""
+    return "Sorry, we no longer play that genre."
+
+
+def not_yours() -> str:
+    """A post that someone else asked for, or that is none of ours."""
+    return "To have a track taken down, please answer our post with it as the one who asked for it."
 
 
 def _read(text: str) -> str:

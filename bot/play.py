@@ -28,7 +28,7 @@ from worker.store import Store
 SAID = {
     "seen": "reading the post", "accepted": "calling the band together", "composing": "composing, playing and mixing",
     "rendered": "taking the track to the console", "uploaded": "posting", "posted": "posted",
-    "refused": "answering", "failed": "apologising",
+    "refused": "answering", "failed": "apologising", "left": "left", "done": "done", "deleted": "taken down",
 }  # fmt: skip
 
 WORK = (sys.executable, "-m", "bot", "work")

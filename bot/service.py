@@ -2,12 +2,12 @@
 
 import logging
 from collections.abc import Sequence
-from threading import Event, Thread
+from threading import Event, Lock, Thread
 
 from bot.deliver import Deliverer
 from bot.ledger import Ledger
 from bot.listener import Listener
-from bot.platforms.base import Platform
+from bot.platforms.base import Closed, Platform
 from bot.settings import Settings
 from worker.queue import DELIVER_JOB, Queues
 from worker.service import Service
@@ -24,27 +24,29 @@ class Bot:
     def __init__(
         self, platforms: Sequence[Platform], ledger: Ledger, queues: Queues, store: Store, settings: Settings
     ) -> None:
-        genres, default_genre = settings.genres, settings.default_genre
-        self._listeners = [Listener(platform, ledger, queues, genres, default_genre) for platform in platforms]
-        names = {platform.name: platform for platform in platforms}
-        deliverer = Deliverer(names, ledger, store, genres, default_genre)
-        self._service = Service(queues.deliver, queues.redis, {DELIVER_JOB: deliverer.deliver})
-        self._ended = Event()
+        music, manners = (settings.genres, settings.default_genre), settings.manners
+        self._listeners = {each.name: Listener(each, ledger, queues, *music, manners=manners) for each in platforms}
+        self._ends = {name: Event() for name in self._listeners}
+        self._open = {platform.name: platform for platform in platforms}
+        self._closing = Lock()
+        self._deliverer = Deliverer(self._open, ledger, store, *music, manners=manners)
+        self._service = Service(queues.deliver, queues.redis, {DELIVER_JOB: self._deliver})
         self._troubles: list[BaseException] = []
 
     def run(self) -> None:
         """Serve until SIGTERM, SIGINT or `stop`; only in the main thread.
 
         Raises:
-            NeedsOperator: A token is refused, the disk is full, Redis is gone for good.
+            NeedsOperator: The last network refuses our token, the disk is full, Redis is gone for good.
         """
-        threads = [Thread(target=self._listen, args=(each,), daemon=True) for each in self._listeners]
+        threads = [Thread(target=self._listen, args=(name,), daemon=True) for name in self._listeners]
         for thread in threads:
             thread.start()
         try:
             self._service.run()
         finally:
-            self._ended.set()
+            for end in self._ends.values():
+                end.set()
             for thread in threads:
                 thread.join(SECONDS_TO_END)
         for trouble in self._troubles:
@@ -54,9 +56,28 @@ class Bot:
         """End after the delivery in hand; from any thread."""
         self._service.stop()
 
-    def _listen(self, listener: Listener) -> None:
+    def _deliver(self, key: str, track_json: str | None) -> None:
         try:
-            listener.run(self._ended)
+            self._deliverer.deliver(key, track_json)
+        except Closed as trouble:
+            if not self._close(trouble):
+                raise
+
+    def _close(self, trouble: Closed) -> bool:
+        """Go on without a network that refuses us; False when it was the last."""
+        with self._closing:
+            if self._open.pop(trouble.platform, None) and self._open:
+                log.error("%s; going on with %s", trouble, " and ".join(self._open))
+        self._ends[trouble.platform].set()
+        return bool(self._open)
+
+    def _listen(self, name: str) -> None:
+        try:
+            self._listeners[name].run(self._ends[name])
+        except Closed as trouble:
+            if not self._close(trouble):
+                self._troubles.append(trouble)
+                self.stop()
         except BaseException as trouble:
             self._troubles.append(trouble)
             self.stop()

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
+from bot.manners import USUAL, Manners
 from model.errors import NeedsOperator
 from model.genre import Genre, load_genres
 from worker.settings import StudioSettings, read_environment
@@ -20,6 +21,7 @@ class Settings:
     data: Path  # the bot's own folder
     genres: Mapping[str, Genre]
     default_genre: str
+    manners: Manners = USUAL
 
     @property
     def ledger(self) -> Path:
@@ -28,10 +30,10 @@ class Settings:
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Self:
-        """Read LNH_DATA, LNH_DEFAULT_GENRE and what the studio reads.
+        """Read LNH_DATA, LNH_DEFAULT_GENRE and what the manners and the studio read.
 
         Raises:
-            NeedsOperator: A genre file is bad, or there is none of the default genre.
+            NeedsOperator: A genre file is bad, there is none of the default genre, or a number or a list is wrong.
         """
         genres = load_genres()
         default_genre = environment.get("LNH_DEFAULT_GENRE") or "heavy-metal"
@@ -42,4 +44,5 @@ class Settings:
             data=Path(environment.get("LNH_DATA") or "data"),
             genres=genres,
             default_genre=default_genre,
+            manners=Manners.from_environment(environment),
         )

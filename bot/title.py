@@ -14,6 +14,7 @@ from bot.fold import SLASHES, fold, visible
 LONGEST_TITLE = 80  # graphemes
 LONGEST_QUOTATION = 30  # graphemes
 LONGEST_GRAPHEME = 20  # code points; the longest emoji has 10
+COMMANDS = ("compose", "help", "stop", "start", "delete", "again")  # behind a slash, they call a band
 
 _AT = "@＠﹫"
 _MENTION = regex.compile(rf"(?<![A-Za-z0-9_/=.+-])(?:[{_AT}]\w++(?:[.-]++\w++)*+)++")
@@ -23,7 +24,7 @@ _CASHTAG_SIGN = regex.compile(r"[$＄﹩](?=\p{L})")
 _SCHEME = regex.compile(rf"(?:https?)?[:：﹕][{SLASHES}]{{2,}}+|(?<=magnet)[:：﹕](?=[?？﹖])", regex.IGNORECASE)
 # A top-level domain has two letters at least, or one that is not ASCII: R.E.M. keeps its dots.
 _LINKING_DOT = regex.compile(r"[.．․﹒](?=\p{L})(?![A-Za-z](?![\p{L}\p{N}-]))")
-_COMMAND_SLASHES = regex.compile("(?<!/)/++(?=compose|help)")
+_COMMAND_SLASHES = regex.compile(f"(?<!/)/++(?={'|'.join(COMMANDS)})")
 _LEADING_SEPARATORS = regex.compile(r"(?:[,;:|–—-]++ )++")
 _QUOTES = ('""', "“”", "„“", "„”", "«»", "»«", "‹›", "‘’", "''", "``", "「」", "『』", "＂＂")
 _OPENERS = tuple('"“„«‹「『＂')  # not the apostrophe of 'Tis
@@ -37,7 +38,13 @@ def clean(text: str, longest: int = LONGEST_TITLE) -> str:
     Returns:
         At most `longest` graphemes, the last one "…" where there was more; "" when nothing is left.
     """
-    return _shorten(_unwrap(_disarm(_MENTION.sub(" ", visible(text)))), longest)
+    return _shorten(_unwrap(_disarm(without_mentions(text))), longest)
+
+
+def without_mentions(text: str) -> str:
+    """What can be seen of a text, and names nobody."""
+    plain: str = _MENTION.sub(" ", visible(text))
+    return plain
 
 
 def quote(text: str) -> str:

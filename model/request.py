@@ -4,10 +4,11 @@ import hashlib
 import json
 import re
 from dataclasses import asdict, dataclass, fields
-from typing import Self
+from typing import Any, Self
 
 KEY_PATTERN = re.compile(r"[A-Za-z0-9_-]{1,128}")
 SEEDS = 2**32
+LONGEST_JSON = 65_536  # characters of a request or a track; they have a few hundred
 NUMBER = int | float
 KINDS = {
     "key": str, "title": str, "take": int, "genre": str, "tempo_bpm": NUMBER, "randomness": NUMBER, "seed": int,
@@ -59,13 +60,30 @@ class ComposeRequest:
         Raises:
             ValueError: Not such an object; a job that was tampered with, or of another version.
         """
-        raw = json.loads(text)
-        if not isinstance(raw, dict) or set(raw) != {field.name for field in fields(cls)}:
-            raise ValueError(f"compose request: not an object with the fields of a request: {text[:80]!r}")
+        raw = read_json(text, "compose request")
+        if set(raw) != {field.name for field in fields(cls)}:
+            raise ValueError("compose request: not an object with the fields of a request")
         for name, value in raw.items():
             if isinstance(value, bool) or not isinstance(value, KINDS[name]):
                 raise ValueError(f"compose request: {name} is {value!r}")
         return cls(**raw)
+
+
+def read_json(text: object, what: str) -> dict[str, Any]:
+    """The JSON object in a text that may come from anywhere.
+
+    Raises:
+        ValueError: No such thing, or too long; says `what`, and repeats nothing of it.
+    """
+    if not isinstance(text, str) or len(text) > LONGEST_JSON:
+        raise ValueError(f"{what}: no text of at most {LONGEST_JSON} characters")
+    try:
+        raw = json.loads(text)
+    except (ValueError, RecursionError):
+        raise ValueError(f"{what}: no JSON") from None
+    if not isinstance(raw, dict):
+        raise ValueError(f"{what}: no JSON object")
+    return raw
 
 
 def seed_of(key: str) -> int:

@@ -22,6 +22,7 @@ class FakeNetwork:
     name = "mastodon"
     media_type = MP3
     poll_seconds = 0.2
+    says_line = False
     max_length = 500
 
     def __init__(self, folder: Path, upload_seconds: float = 0) -> None:
@@ -29,11 +30,11 @@ class FakeNetwork:
         self.troubles: dict[str, list[Exception]] = {}
         self.deleted: set[str] = set()
 
-    def post(self, text: str, author: str = "someone", root_id: str | None = None, by_bot: bool = False) -> str:
+    def post(self, text: str, author: str = "someone", root_id: str | None = None, **more: object) -> str:
         """Somebody writes; the key of their post."""
         number = str(len(self._rows("posts")) + 1)
         root_id = root_id or number
-        row = {"id": number, "root_id": root_id, "author": author, "text": text, "by_bot": by_bot}
+        row = {"id": number, "root_id": root_id, "author": author, "text": text, "more": more}
         self._add("posts", row)
         return f"{self.name}-{root_id}"
 
@@ -72,23 +73,33 @@ class FakeNetwork:
         self._add("uploads", {"id": media_id, "name": media.name, "alt_text": alt_text})
         return media_id
 
-    def reply(self, mention: Mention, text: str, media_id: str | None) -> str:
+    def reply(self, mention: Mention, text: str, media_id: str | None, notice: str = "") -> str:
         self._fall_into_trouble("reply")
         for reply in self.replies:
             if reply["key"] == mention.key:
                 return reply["id"]
         reply_id = f"reply-{len(self.replies) + 1}"
-        self._add("replies", {"id": reply_id, "key": mention.key, "text": text, "media_id": media_id})
+        reply = {"id": reply_id, "key": mention.key, "text": text, "media_id": media_id}
+        self._add("replies", {**reply, "visibility": mention.visibility, "warning": mention.content_warning})
         return reply_id
+
+    def delete(self, reply_id: str) -> None:
+        self._fall_into_trouble("delete")
+        self._add("deletions", {"id": reply_id})
+
+    @property
+    def deletions(self) -> list[str]:
+        return [row["id"] for row in self._rows("deletions")]
 
     def _fall_into_trouble(self, method: str) -> None:
         if waiting := self.troubles.get(method):
             raise waiting.pop(0)
 
     def _mention(self, row: dict) -> Mention:
-        return make_mention(
-            row["text"], id=row["id"], root_id=row["root_id"], author_id=row["author"], by_bot=row["by_bot"]
-        )
+        values = {"id": row["id"], "root_id": row["root_id"], "author_id": row["author"], **row["more"]}
+        if "created_at" in values:
+            values["created_at"] = datetime.fromisoformat(values["created_at"])
+        return make_mention(row["text"], **values)
 
     def _rows(self, name: str) -> list[dict]:
         path = self.folder / f"{name}.jsonl"
@@ -105,6 +116,6 @@ def make_mention(text: str = "@lnh_ai Dancing robots /compose", **values) -> Men
     defaults = {
         "platform": "mastodon", "id": number, "root_id": number, "author_id": "someone", "author_handle": "someone",
         "text": text, "visibility": "public", "content_warning": "", "by_bot": False,
-        "created_at": datetime(2026, 11, 22, 12, 0, tzinfo=UTC),
+        "created_at": datetime.now(UTC),
     }  # fmt: skip
     return Mention(**{**defaults, **values})

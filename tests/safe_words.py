@@ -20,7 +20,8 @@ DOMAIN = regex.compile(r"\S\.(?:\p{L}{2}|(?![A-Za-z])\p{L})|:[/／]{2}")
 JOINERS = "\u200c\u200d"
 
 PIECES = (
-    "@", "＠", "#", "＃", "$", "/", "／", "compose", "Help", ".", "．", ":", "//", "http", "rock.fm", "magnet:?",
+    "@", "＠", "#", "＃", "$", "/", "／", "compose", "Help", "STOP", "again", ".", "．", ":", "//", "http",
+    "rock.fm", "magnet:?",
     "a", "É", "7", "_", "-", "–", "'", '"', "“", "”", " ", "\n", "...", "…", "&amp;", "\u0301", "م", "ی", "क", "्",
     "가", "ᄀ", "\x00", "\u200b", "\u200d", "\u200c", "\u202e", "\ufeff", "\ufe0f", "\ud800", "\u3164",
     "👩", "🏽", "❤️‍🔥", "🏴󠁧󠁢󠁥󠁮󠁧󠁿",
@@ -36,6 +37,6 @@ def assert_safe(text: str) -> None:
     assert not CASHTAG.search(text)
     assert not DOMAIN.search(text)
     assert extract_urls(text) == []
-    assert not regex.search("/(?:compose|help)", fold(text).text)
+    assert not regex.search("/(?:compose|help|stop|start|delete|again)", fold(text).text)
     hidden = [c for c in text if unicodedata.category(c) in {"Cc", "Cf", "Cs", "Zl", "Zp"} and c not in JOINERS]
     assert all("\U000e0020" <= c <= "\U000e007f" for c in hidden), hidden

@@ -1,12 +1,16 @@
 """What the environment says to the studio; the bot reads the same two lines through here."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
 from dotenv import dotenv_values
+
+from model.errors import NeedsOperator
+
+LONGEST_SECRET = 4096  # characters
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,4 +33,28 @@ class StudioSettings:
 def read_environment(dotenv: Path = Path(".env")) -> dict[str, str]:
     """The variables of this process, and beneath them those of the file `.env` in the working folder."""
     written = {name: value for name, value in dotenv_values(dotenv).items() if value is not None}
-    return {**written, **os.environ}
+    return with_secrets({**written, **os.environ}, ("REDIS_URL",))
+
+
+def with_secrets(environment: Mapping[str, str], names: Iterable[str]) -> dict[str, str]:
+    """The variables, and those of the names that stand in a file of their own: what NAME_FILE names becomes NAME.
+
+    Raises:
+        NeedsOperator: Both are set, or the file cannot be read.
+    """
+    files = {name: environment[f"{name}_FILE"].strip() for name in names if environment.get(f"{name}_FILE", "").strip()}
+    return {**environment, **{name: _secret(name, Path(path), environment) for name, path in files.items()}}
+
+
+def _secret(name: str, path: Path, environment: Mapping[str, str]) -> str:
+    try:
+        with path.open(encoding="utf-8") as file:
+            secret = file.read(LONGEST_SECRET + 1).strip()
+    except (OSError, ValueError) as error:
+        why = error.strerror if isinstance(error, OSError) else "no text"  # more could repeat what is in it
+        raise NeedsOperator(f"{name}_FILE: {path} cannot be read: {why}") from None
+    if not secret or len(secret) > LONGEST_SECRET:
+        raise NeedsOperator(f"{name}_FILE: {path} is empty, or too long for a secret")
+    if environment.get(name, "").strip() not in ("", secret):
+        raise NeedsOperator(f"{name} and {name}_FILE are both set; take one away")
+    return secret

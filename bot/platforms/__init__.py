@@ -6,6 +6,7 @@ from typing import cast
 
 from bot.platforms.base import Platform
 from model.errors import NeedsOperator
+from worker.settings import with_secrets
 
 # Name of the adapter's module: the variables that switch it on, in the order in which its `connect` takes them.
 PLATFORMS: dict[str, tuple[str, ...]] = {
@@ -17,11 +18,12 @@ OFF = ("", "0")
 
 
 def connect(environment: Mapping[str, str]) -> list[Platform]:
-    """Every platform whose variables are set; opens no connection yet.
+    """Every platform whose variables are set, each by itself or as NAME_FILE; opens no connection yet.
 
     Raises:
         NeedsOperator: Some variables of a platform are set and others are not, or one cannot be right.
     """
+    environment = with_secrets(environment, [name for names in PLATFORMS.values() for name in names])
     return [_adapter(name, environment) for name, names in PLATFORMS.items() if _switched_on(names, environment)]
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Protocol
 
 from bot.mention import Mention
+from model.errors import NeedsOperator
 
 
 class TryLater(Exception):
@@ -18,6 +19,14 @@ class TryLater(Exception):
     def __init__(self, seconds: float, reason: str) -> None:
         super().__init__(f"{reason}; trying again in {seconds:.0f} s")
         self.seconds, self.reason = seconds, reason
+
+
+class Closed(NeedsOperator):
+    """One network refuses our token or our account; the others may go on."""
+
+    def __init__(self, platform: str, reason: str) -> None:
+        super().__init__(reason)
+        self.platform = platform
 
 
 class Gone(Exception):
@@ -46,6 +55,7 @@ class Platform(Protocol):
     name: str
     media_type: str  # of the file that `upload` wants, as in worker.track: MP3 or MP4
     poll_seconds: float  # between two readings of `pages`
+    says_line: bool  # whether a post may be answered with a word about a long line before it is answered
 
     def newest_bookmark(self) -> str:
         """Bookmark behind everything that is there now, for the first start."""
@@ -79,10 +89,11 @@ class Platform(Protocol):
         """
         ...
 
-    def reply(self, mention: Mention, text: str, media_id: str | None) -> str:
+    def reply(self, mention: Mention, text: str, media_id: str | None, notice: str = "") -> str:
         """Answer a post with `@author text`, never wider than it; at most once for a mention's key.
 
-        Looks for an answer of ours first where the network does not promise to drop a second one.
+        Looks for an answer of ours first where the network does not promise to drop a second one. One that says
+        `notice`, a word about the line, does not count; it is only given where the platform `says_line`.
 
         Returns:
             Id of our post.
@@ -92,6 +103,19 @@ class Platform(Protocol):
             Rejected: The network does not take this text.
         """
         ...
+
+    def delete(self, reply_id: str) -> None:
+        """Take a post of ours down; one that is gone already is as good."""
+        ...
+
+
+@contextlib.contextmanager
+def asking(platform: Platform) -> Iterator[None]:
+    """Within, what only the operator can mend is the matter of this network alone."""
+    try:
+        yield
+    except NeedsOperator as error:
+        raise Closed(platform.name, str(error)) from error
 
 
 def seconds_to_wait(retry_after: str | None, otherwise: float) -> float:

@@ -27,6 +27,7 @@ class ConsolePlatform:
     media_type = MP3
     max_length = 500
     poll_seconds = 0.5
+    says_line = False
 
     def __init__(
         self, lines: Iterable[str], out: TextIO, folder: Path, author: str = "someone", band: str = "lnh_ai"
@@ -68,7 +69,7 @@ class ConsolePlatform:
                 shutil.copy2(file, self._folder / file.name)
         return str(self._folder / media.name)
 
-    def reply(self, mention: Mention, text: str, media_id: str | None) -> str:
+    def reply(self, mention: Mention, text: str, media_id: str | None, notice: str = "") -> str:  # noqa: ARG002
         """Print the answer, and the files of the track below it."""
         if mention.key not in self._answers:
             print(f"→ @{mention.author_handle} {text}", file=self._out)
@@ -77,6 +78,10 @@ class ConsolePlatform:
             self._out.flush()
             self._answers[mention.key] = f"answer-{mention.id}"
         return self._answers[mention.key]
+
+    def delete(self, reply_id: str) -> None:
+        """Say that it would be gone; what is printed stays."""
+        print(f"→ {reply_id} is taken down", file=self._out)
 
     def _begin(self) -> None:
         if hasattr(self._lines, "read"):  # a stream may keep us waiting: let it wait beside us

@@ -25,7 +25,7 @@ def to_text(markup: str, named: Sequence[Named] = ()) -> str:
     """Paragraphs and breaks as line breaks, mentions with their host, links in full; never raises.
 
     Servers hide the host of a mention and the ends of a long link from the eye; both come back here. The "RE: …"
-    line that some servers put on top of a quoting post is left out: nobody typed it.
+    line that some servers put on top of a quoting post is left out, and so is what was quoted: somebody else typed it.
     """
     try:
         page = BeautifulSoup(f"<div>{markup}</div>", "html.parser")
@@ -37,7 +37,7 @@ def to_text(markup: str, named: Sequence[Named] = ()) -> str:
 
 
 def _restore(page: BeautifulSoup, named: Sequence[Named]) -> None:
-    for quote in page.select(".quote-inline"):
+    for quote in page.select(".quote-inline, blockquote"):
         quote.decompose()
     for link in page.find_all("a"):
         _restore_link(link, named)

@@ -8,7 +8,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
@@ -103,6 +103,7 @@ class MastodonPlatform:
     name = "mastodon"
     media_type = MP3
     poll_seconds = 5.0  # 60 of the 300 requests that a server allows in 5 minutes
+    says_line = True
 
     def __init__(self, base_url: str, token: str, sleep: Callable[[float], None] = time.sleep) -> None:
         self._base_url, self._sleep = base_url, sleep
@@ -169,10 +170,15 @@ class MastodonPlatform:
             )
             return self._ready(uploaded)
 
-    def reply(self, mention: Mention, text: str, media_id: str | None) -> str:
+    def reply(self, mention: Mention, text: str, media_id: str | None, notice: str = "") -> str:
         """Answer the author alone, as visible as the post but never on the public timelines."""
         with self._asking(Gone, Rejected):
-            return self._our_answer(mention) or self._post(mention, text, media_id)
+            return self._our_answer(mention, notice) or self._post(mention, text, media_id)
+
+    def delete(self, reply_id: str) -> None:
+        """Take a post of ours down, with its media."""
+        with suppress(Gone), self._asking(Gone):
+            self._api.status_delete(reply_id, delete_media=True)
 
     def _rows(self, **page: Any) -> list[Any]:
         with self._asking():
@@ -196,7 +202,6 @@ class MastodonPlatform:
 
     def _mention(self, status: Any) -> Mention:
         account = status["account"]
-        asks_to_be_left = "#nobot" in to_text(account.get("note") or "").casefold()
         return Mention(
             platform=self.name,
             id=str(status["id"]),
@@ -207,7 +212,8 @@ class MastodonPlatform:
             visibility=_visibility(status.get("visibility")),
             content_warning=status.get("spoiler_text") or "",
             created_at=_time(status.get("created_at")),
-            by_bot=bool(account.get("bot")) or asks_to_be_left or str(account["id"]) == self._own_id,
+            by_bot=_is_bot(account) or str(account["id"]) == self._own_id,
+            in_reply_to=str(status.get("in_reply_to_id") or ""),
         )
 
     def _ready(self, uploaded: Any) -> str:
@@ -219,12 +225,14 @@ class MastodonPlatform:
             uploaded = self._api.media(str(uploaded["id"]))
         return str(uploaded["id"])
 
-    def _our_answer(self, mention: Mention) -> str | None:
+    def _our_answer(self, mention: Mention, notice: str) -> str | None:
         below = self._api.status_context(mention.id)["descendants"]
         ours = [
             str(status["id"])
             for status in below
-            if str(status.get("in_reply_to_id")) == mention.id and str(status["account"]["id"]) == self._own_id
+            if str(status.get("in_reply_to_id")) == mention.id
+            and str(status["account"]["id"]) == self._own_id
+            and not (notice and notice in to_text(status.get("content") or ""))
         ]
         return ours[0] if ours else None
 
@@ -340,6 +348,14 @@ def _words(error: errors.MastodonError) -> str:
 def _is_call(row: Any) -> bool:
     """A mention that still has its post, and is no boost of one."""
     return row.get("type") == "mention" and bool(row.get("status")) and not row["status"].get("reblog")
+
+
+def _is_bot(account: Any) -> bool:
+    """A bot, a group, or someone who asks bots to keep away."""
+    told = [account.get("note"), account.get("display_name")]
+    told += [each.get(part) for each in account.get("fields") or [] for part in ("name", "value")]
+    asks_to_be_left = any("#nobot" in to_text(str(words)).casefold() for words in told if words)
+    return bool(account.get("bot") or account.get("group")) or asks_to_be_left
 
 
 def _named(status: Any) -> list[Named]:

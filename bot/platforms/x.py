@@ -8,7 +8,7 @@ import html
 import logging
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
@@ -51,6 +51,7 @@ class XPlatform:
     media_type = MP4
     max_length = MAX_WEIGHT
     poll_seconds = 45.0
+    says_line = False  # X wants one answer to a call
 
     def __init__(self, client: XClient, sleep: Callable[[float], None] = time.sleep) -> None:
         self._client, self._sleep = client, sleep
@@ -94,7 +95,7 @@ class XPlatform:
             self._client.ask("POST", "/2/media/metadata", json={"id": media_id, "metadata": alt})
         return media_id
 
-    def reply(self, mention: Mention, text: str, media_id: str | None) -> str:
+    def reply(self, mention: Mention, text: str, media_id: str | None, notice: str = "") -> str:  # noqa: ARG002
         """Answer the post; on X everything is public."""
         try:
             return self._our_answer(mention) or self._post(mention, text, media_id)
@@ -104,6 +105,11 @@ class XPlatform:
                 if ours := self._our_answer(mention):
                     return ours
             raise
+
+    def delete(self, reply_id: str) -> None:
+        """Take a post of ours down."""
+        with suppress(Gone), _plain_question(Gone):
+            self._client.ask("DELETE", f"/2/tweets/{reply_id}")
 
     def _mentions(self, **page: Any) -> Json:
         return self._client.ask("GET", f"/2/users/{self._own['id']}/mentions", params={**WHOLE_POSTS, **page})
@@ -134,7 +140,8 @@ class XPlatform:
             visibility="public",
             content_warning="",
             created_at=_time(post.get("created_at")),
-            by_bot=author["id"] == self._own["id"] or "#nobot" in (author.get("description") or "").casefold(),
+            by_bot=author["id"] == self._own["id"] or _asks_to_be_left(author),
+            in_reply_to=next((to for kind, to in _references(post) if kind == "replied_to"), ""),
         )
 
     def _wait_for(self, media_id: str, answer: Json) -> None:
@@ -209,6 +216,10 @@ def _references(post: Json) -> list[tuple[str, str]]:
     """What a post reposts, quotes or answers: kind and id."""
     found = post.get("referenced_posts") or post.get("referenced_tweets") or []
     return [(one["type"], str(one["id"])) for one in found]
+
+
+def _asks_to_be_left(author: Json) -> bool:
+    return any("#nobot" in (author.get(name) or "").casefold() for name in ("description", "name"))
 
 
 def _text(post: Json) -> str:

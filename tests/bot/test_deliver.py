@@ -1,11 +1,13 @@
+from datetime import UTC, datetime, timedelta
+
 import pytest
 from fake_network import FakeNetwork, make_mention
 from stub_studio import make_request
 
-from bot import deliver
+from bot import deliver, phrases
 from bot.deliver import Deliverer
 from bot.ledger import Ledger
-from bot.platforms.base import Gone, Rejected, TryLater
+from bot.platforms.base import Closed, Gone, Rejected, TryLater
 from model.errors import NeedsOperator
 from model.genre import load_genres
 from worker.store import Store
@@ -148,6 +150,76 @@ def test_a_refusal_is_said_as_it_was_written(deliverer, network, ledger):
     assert ledger.find("mastodon-2").state == "refused"
 
 
+def test_a_refusal_that_repeats_nothing_repeats_no_warning_either(deliverer, network, ledger):
+    for number, message in ((2, phrases.not_this_one()), (3, "Sorry, /t wants a tempo.")):
+        mention = make_mention(root_id=str(number), author_id=f"someone-{number}", content_warning="a bad word")
+        ledger.keep("mastodon", [mention], str(number))
+        ledger.refuse(mention.key, message)
+        deliverer.deliver(mention.key, None)
+
+    assert [reply["warning"] for reply in network.replies] == ["", "a bad word"]
+
+
+def test_an_answer_is_taken_down_once(deliverer, network, ledger):
+    deliverer.deliver(KEY, TRACK.to_json())
+    ledger.keep("mastodon", [make_mention("/delete", root_id="2")], "2")
+    ledger.accept_deletion("mastodon-2", KEY)
+    network.troubles["delete"] = [TryLater(60, "429")]
+    deliverer.deliver("mastodon-2", None)
+    assert ledger.find(KEY).state == "posted"
+
+    for _ in range(2):
+        deliverer.deliver("mastodon-2", None)
+
+    assert network.deletions == [network.replies[0]["id"]]
+    assert [(ledger.find(key).state, ledger.find(key).open) for key in (KEY, "mastodon-2")] == [
+        ("deleted", False), ("done", False),
+    ]  # fmt: skip
+
+
+def test_a_song_that_is_called_off_while_it_is_uploaded_is_not_posted(deliverer, network, ledger, monkeypatch):
+    ledger.keep("mastodon", [make_mention("/stop", root_id="2")], "2")
+    upload = network.upload
+    monkeypatch.setattr(network, "upload", lambda *files: ledger.stop("mastodon-2") or upload(*files))
+
+    deliverer.deliver(KEY, TRACK.to_json())
+
+    assert network.replies == []
+    assert (ledger.find(KEY).state, ledger.find(KEY).open) == ("left", False)
+
+
+def test_a_late_answer_says_sorry(deliverer, network, ledger):
+    mention = make_mention(root_id="1", created_at=datetime.now(UTC) - timedelta(hours=2))
+    ledger.confine(mention)
+
+    deliverer.deliver(KEY, TRACK.to_json())
+
+    assert phrases.late() in network.replies[0]["text"]
+
+
+@pytest.mark.parametrize(
+    ("key", "track"),
+    [
+        ("../../etc", None),
+        (7, None),
+        (KEY, "{}"),
+        (KEY, 7),
+        (KEY, " " * 70_000),
+        (KEY, TRACK.to_json().replace("mastodon-1", "mastodon-2")),
+        (KEY, TRACK.to_json().replace("mastodon-1", "../../etc")),
+        (KEY, TRACK.to_json().replace('"audio/mpeg"', '"text/html"')),
+        (KEY, TRACK.to_json().replace("45.0", '"long"')),
+        (KEY, TRACK.to_json().replace('"drums"', "5")),
+        (KEY, "[" * 50_000),
+    ],
+)
+def test_a_job_that_is_not_ours_changes_nothing(deliverer, network, ledger, key, track):
+    with pytest.raises(ValueError, match=r"deliver job|track"):
+        deliverer.deliver(key, track)
+
+    assert (ledger.find(KEY).state, network.uploads) == ("composing", [])
+
+
 def test_a_call_for_help_is_answered(deliverer, network, ledger):
     ledger.keep("mastodon", [make_mention(root_id="2")], "2")
     ledger.accept_help("mastodon-2")
@@ -161,14 +233,14 @@ def test_a_call_for_help_is_answered(deliverer, network, ledger):
 def test_a_refused_token_is_the_operators_matter_and_leaves_the_row_as_it_was(deliverer, network, ledger):
     network.troubles["upload"] = [NeedsOperator("mastodon: the token is refused")]
 
-    with pytest.raises(NeedsOperator):
+    with pytest.raises(Closed, match="mastodon: the token is refused"):
         deliverer.deliver(KEY, TRACK.to_json())
 
     assert (ledger.find(KEY).state, ledger.find(KEY).open) == ("rendered", True)
 
 
 def test_a_key_that_the_ledger_does_not_know_is_not_answered(deliverer, network):
-    deliverer.deliver("mastodon-77", TRACK.to_json())
+    deliverer.deliver("mastodon-77", None)
 
     assert network.replies == []
 

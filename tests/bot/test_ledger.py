@@ -1,10 +1,13 @@
 import sqlite3
+import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from fake_network import make_mention
 from stub_studio import make_request
 
 from bot.ledger import Ledger, same_title
+from bot.tables import STEPS
 from model.errors import NeedsOperator
 from worker.track import MP3, PNG, Track
 
@@ -173,6 +176,74 @@ def test_a_ledger_that_is_no_database_is_one_sentence(tmp_path):
 
     with pytest.raises(NeedsOperator, match="file is not a database"):
         Ledger(tmp_path / "ledger.sqlite")
+
+
+def test_a_ledger_of_the_first_version_goes_on(tmp_path):
+    path = tmp_path / "ledger.sqlite"
+    with sqlite3.connect(path) as db:
+        for statement in STEPS[0]:
+            db.execute(statement)
+        mention = '{"platform": "mastodon", "id": "1", "root_id": "1", "author_id": "someone", "author_handle":'
+        mention += ' "someone", "text": "Robots /compose", "visibility": "public", "content_warning": "", "by_bot": false,'
+        mention += ' "created_at": "2026-11-22T12:00:00+00:00"}'
+        db.execute(
+            "INSERT INTO posts (platform, root_id, key, author_id, mention, request, song, take, state, times)"
+            " VALUES ('mastodon', '1', 'mastodon-1', 'someone', ?, ?, 'dancing robots', 1, 'composing', ?)",
+            (mention, make_request("mastodon-1").to_json(), '{"seen": 1.0, "accepted": 2.0}'),
+        )
+        db.execute("INSERT INTO bookmarks VALUES ('mastodon', '1', 1.0)")
+    db.close()
+
+    ledger = Ledger(path)
+
+    (post,) = ledger.unfinished("mastodon")
+    assert (post.key, post.state, post.deletes, post.notice, post.mention.in_reply_to) == (
+        "mastodon-1", "composing", None, "", "",
+    )  # fmt: skip
+    assert ledger.bookmark("mastodon") == "1"
+    keep(ledger, "2", "3")
+    assert ledger.accept(make_request("mastodon-2"), []).take == 2
+    ledger.refuse("mastodon-3", "Sorry.")
+    assert ledger.find("mastodon-3").state == "refused"
+    assert Ledger(path).counts() == ledger.counts()
+
+
+def test_two_that_open_an_old_ledger_at_once_bring_it_up_to_date_once(tmp_path):
+    path = tmp_path / "ledger.sqlite"
+    with sqlite3.connect(path) as db:
+        for statement in STEPS[0]:
+            db.execute(statement)
+    db.close()
+
+    with ThreadPoolExecutor(8) as pool:
+        ledgers = list(pool.map(lambda _: Ledger(path), range(8)))
+
+    assert [ledger.posts() for ledger in ledgers] == [[]] * 8
+
+
+def test_a_ledger_of_a_later_version_is_left_alone(tmp_path):
+    Ledger(tmp_path / "ledger.sqlite").close()
+    with sqlite3.connect(tmp_path / "ledger.sqlite") as db:
+        db.execute(f"PRAGMA user_version = {len(STEPS) + 1}")
+    db.close()
+
+    with pytest.raises(NeedsOperator, match=r"ledger\.sqlite: this ledger is of a later version"):
+        Ledger(tmp_path / "ledger.sqlite")
+
+
+def test_who_stops_is_kept_and_who_was_helped_is_forgotten_after_an_hour(ledger, monkeypatch):
+    keep(ledger, "1", author="stopped")
+    keep(ledger, "2", author="helped")
+    ledger.stop("mastodon-1")
+    ledger.accept_help("mastodon-2")
+    now = time.time()
+    monkeypatch.setattr("bot.ledger.time.time", lambda: now + 3601)
+    keep(ledger, "3", author="other")
+
+    ledger.accept_help("mastodon-3")
+
+    people = {row["author_id"] for row in ledger._read("SELECT author_id FROM people")}
+    assert people == {"stopped", "other"}
 
 
 def test_another_process_can_read_while_the_bot_writes(ledger, tmp_path):

@@ -5,7 +5,7 @@ from fake_network import FakeNetwork
 
 from bot.ledger import Ledger
 from bot.listener import Listener
-from bot.platforms.base import TryLater
+from bot.platforms.base import Closed, TryLater
 from model.errors import NeedsOperator
 from model.genre import load_genres
 from model.request import ComposeRequest, seed_of
@@ -67,7 +67,7 @@ def test_a_post_becomes_a_request_on_the_compose_queue(listener, network, ledger
 
 
 def test_every_page_of_a_backlog_is_read(listener, network, ledger, queues):
-    keys = [network.post(ASK) for _ in range(10)]
+    keys = [network.post(ASK, author=f"someone-{number}") for number in range(10)]
 
     listen(listener)
 
@@ -127,7 +127,7 @@ def test_refusals_and_help_need_no_studio(listener, network, ledger, queues, tex
 
 
 def test_a_post_that_our_parser_dies_of_keeps_nobody_waiting(listener, network, ledger, queues, monkeypatch):
-    from bot import listener as module
+    from bot import reception as module
 
     real = module.parse
 
@@ -201,6 +201,26 @@ def test_a_song_given_up_by_the_studio_becomes_an_apology(listener, network, led
     assert queued(queues, "deliver") == [f"deliver-{key}"]
 
 
+@pytest.mark.parametrize(
+    ("visibility", "reason"),
+    [("public", "ValueError: a string snapped"), ("private", "ValueError"), ("direct", "ValueError")],
+)
+def test_why_a_private_song_failed_is_told_without_words(  # noqa: PLR0917
+    listener, network, ledger, queues, monkeypatch, visibility, reason
+):
+    monkeypatch.setattr("worker.queue.BACK_OFF_SECONDS", (0, 0))
+    key = network.post(ASK, visibility=visibility)
+    listen(listener)
+
+    def snap(*_):
+        raise ValueError("a string snapped")
+
+    Service("compose", queues.redis, {"worker.jobs.compose": snap}).run(until_empty=True)
+    listen(listener)
+
+    assert ledger.find(key).reason == reason
+
+
 def test_a_network_in_trouble_is_tried_again(network, ledger, queues):
     listener = Listener(network, ledger, queues, load_genres(), "heavy-metal")
     network.troubles["newest_bookmark"] = [TryLater(0.1, "503")]
@@ -223,5 +243,5 @@ def test_a_network_in_trouble_is_tried_again(network, ledger, queues):
 def test_a_refused_token_ends_the_listener(network, ledger, queues):
     network.troubles["newest_bookmark"] = [NeedsOperator("mastodon: the token is refused")]
 
-    with pytest.raises(NeedsOperator):
+    with pytest.raises(Closed, match="mastodon: the token is refused"):
         Listener(network, ledger, queues, load_genres(), "heavy-metal").run(Event())

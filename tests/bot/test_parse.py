@@ -10,7 +10,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from safe_words import PIECES, assert_safe
 
-from bot.parse import Compose, Help, NotUnderstood, parse
+from bot.parse import Again, Compose, Delete, Help, NotUnderstood, Start, Stop, parse
 from model.genre import Genre, load_genres
 
 HEAVY_METAL = load_genres()["heavy-metal"]
@@ -343,6 +343,50 @@ def test_help_anywhere_asks_for_help(text):
     assert parse(text, GENRES, "jazz") == Help()
 
 
+@pytest.mark.parametrize(
+    ("text", "command"),
+    [
+        ("/stop", Stop()), ("@lnh_ai ／ＳＴＯＰ!", Stop()), ("never again, /stop it", Stop()),
+        ("Robots /compose /stop", Stop()), ("/help /stop", Stop()),
+        ("@lnh_ai stop", Stop()), ("@lnh_ai@band.example\nplease stop!", Stop()), ("STOP", Stop()),
+        ("st\u200bop.", Stop()),
+        ("stop the music", None), ("don't stop", None), ("/stopped", None), ("full/stop", None),
+        ("/start", Start()), ("/delete", Delete()), ("@lnh_ai /delete please", Delete()), ("/delete /again", Delete()),
+        ("/again", Again()), ("once more /again!", Again()), ("/again /start", Again()), ("/help /again", Help()),
+        ("/again/x", None), ("/deleted", None), ("https://a.example/delete", None), ("go/again", None),
+    ],
+)  # fmt: skip
+def test_the_other_commands(text, command):
+    assert parse(text, GENRES, "jazz") == command
+
+
+def test_a_song_outweighs_what_may_be_part_of_its_title():
+    assert read("Ready /start again /again and /delete /compose /t 160").title == "Ready start again again and delete"
+    assert read("Robots /compose /again /t 160").tempo_bpm == 160
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "> Robots /compose", "@lnh_ai\n> Robots /compose\nlol", "@lnh_ai\n>Robots /help", ">> @lnh_ai Robots /compose",
+        "&gt; Robots /compose", "RT @someone: Robots /compose", "MT: @someone Robots /stop", "hm\n > /stop\nhm",
+    ],
+)  # fmt: skip
+def test_what_is_quoted_from_somebody_asks_for_nothing(text):
+    assert parse(text, GENRES, "jazz") is None
+
+
+@pytest.mark.parametrize(
+    ("text", "title"),
+    [
+        ("> Robots /compose\nWolves /compose", "Wolves"), (">_< /compose", ">_<"), ("a > b /compose", "a > b"),
+        ("RTFM /compose", "RTFM"), (">:( /compose", ">:("),
+    ],
+)  # fmt: skip
+def test_what_only_looks_like_a_quotation_is_read(text, title):
+    assert read(text).title == title
+
+
 FLAG_PIECES = (
     *PIECES,
     " /compose ",
@@ -358,6 +402,9 @@ FLAG_PIECES = (
     "1e9",
     "-5",
     "/help-",
+    "/stop",
+    "\n> ",
+    "/again",
     "١٦٠",
 )
 POSTS = st.one_of(st.lists(st.sampled_from(FLAG_PIECES), max_size=40).map("".join), st.text(max_size=200))
@@ -414,6 +461,7 @@ def test_lnh_parse_answers_line_by_line_and_names_what_is_no_json_string():
         "/help",
         "Robots /compose /t fast",
         "\ud800 /compose",
+        "/again",
     ]
     lines = [json.dumps(post) for post in posts]
 
@@ -434,7 +482,8 @@ def test_lnh_parse_answers_line_by_line_and_names_what_is_no_json_string():
     assert answers[1:3] == [{"command": None}, {"command": "help"}]
     assert set(answers[3]) == {"command", "refusal"}
     assert answers[4]["title"] == ""
-    assert ["line 7" in answers[5]["error"], "line 8" in answers[6]["error"]] == [True, True]
+    assert answers[5] == {"command": "again"}
+    assert ["line 8" in answers[6]["error"], "line 9" in answers[7]["error"]] == [True, True]
     assert (done.returncode, len(done.stderr.splitlines())) == (1, 1)
 
 

@@ -77,6 +77,14 @@ def test_every_reply_fits_x_and_adds_no_tag_but_ours(title, take, remarks):
     phrases.repeated("/t"),
     phrases.unknown_flags(["x", "composer", "help-me", "y", "z" * 5000]),
     phrases.title_goes_first(),
+    phrases.late(),
+    phrases.in_line(500),
+    phrases.not_this_one(),
+    phrases.enough_for_a_day(10),
+    phrases.line_is_full(),
+    phrases.no_track_here(),
+    phrases.no_longer_played(),
+    phrases.not_yours(),
     phrases.no_such_genre("@bob /compose #metal " * 50, [f"genre-number-{number}" for number in range(40)]),
     phrases.no_tempo("http://rock.fm/compose", GENRES["heavy-metal"]),
     phrases.no_randomness("$TSLA" * 50),
@@ -96,6 +104,10 @@ def test_help_names_the_flags_and_the_genres_and_calls_no_band():
     assert weighted_length(text) <= MAX_WEIGHT
     assert all(word in text for word in ("compose", "/g", "/t", "/r", *GENRES))
     assert_safe(text.replace("\n", " "))
+
+
+def test_help_tells_where_there_is_room_how_to_be_left_alone():
+    assert "the word stop" in phrases.help(GENRES, "heavy-metal", count, 434)
 
 
 def test_help_with_many_genres_still_says_how_to_call():

@@ -1,6 +1,7 @@
 """A small Mastodon: enough of its API for one account that is called and answers."""
 
 import json
+from datetime import UTC, datetime
 from typing import Any
 
 from trouble import Troubles
@@ -70,6 +71,8 @@ class FakeMastodon:
                 return reply(self.statuses[number])
             case ["GET", "api", "v1", "statuses", number, "context"] if number in self.statuses:
                 return reply({"ancestors": [], "descendants": self._below(number)})
+            case ["DELETE", "api", "v1", "statuses", number] if number in self.statuses:
+                return reply(self.statuses.pop(number))
             case ["POST", "api", "v1", "statuses"]:
                 return self._post(request)
             case ["POST", "api", "v2", "media"]:
@@ -141,7 +144,7 @@ class FakeMastodon:
         number = self._id()
         self.statuses[number] = {
             "id": number,
-            "created_at": "2026-08-01T13:51:42.823Z",
+            "created_at": datetime.now(UTC).isoformat(),
             "visibility": "public",
             "spoiler_text": "",
             "mentions": [],

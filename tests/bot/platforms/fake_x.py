@@ -4,6 +4,7 @@ Every request, and every answer, is held against the vendor's description of the
 """
 
 import json
+from datetime import UTC, datetime
 from typing import Any
 
 from trouble import Troubles
@@ -41,7 +42,7 @@ class FakeX:
         number = str(self._last + 1)
         self._last += 1
         history = [*post.pop("edits", []), number]
-        created = "2026-08-01T13:51:42.000Z"
+        created = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
         self.posts[number] = {"id": number, "created_at": created, "edit_history": history, "refs": [], **post}
         return self.posts[number]
 
@@ -75,6 +76,8 @@ class FakeX:
             case ["GET", "tweets", number]:
                 found = number in self.posts
                 return reply({"data": self._shown(request, number)} if found else {"errors": [not_found(number)]})
+            case ["DELETE", "tweets", number]:
+                return reply({"data": {"deleted": self.posts.pop(number, None) is not None}})
             case ["POST", "tweets"]:
                 return self._post(request.get_json())
             case ["POST", "media", "upload", "initialize"]:

@@ -1,6 +1,7 @@
 """The table of platforms: each is switched on by its variables."""
 
 import importlib
+from pathlib import Path
 
 import pytest
 
@@ -56,3 +57,38 @@ def test_every_platform_of_the_table_has_an_adapter_of_its_name(name: str):
     module = importlib.import_module(f"bot.platforms.{name}")
 
     assert module.connect.__code__.co_argcount >= len(PLATFORMS[name])
+
+
+def test_a_token_may_stand_in_a_file_of_its_own(tmp_path: Path):
+    (tmp_path / "token").write_text("secret-token\n")
+
+    (platform,) = connect(
+        {"MASTODON_BASE_URL": "home.example", "MASTODON_ACCESS_TOKEN_FILE": str(tmp_path / "token")}
+    )
+
+    assert platform._api.access_token == "secret-token"
+
+
+@pytest.mark.parametrize(
+    ("content", "also", "told"),
+    [
+        (None, "", "cannot be read: No such file"),
+        (b"", "", "is empty"),
+        (b"secret" * 1000, "", "too long"),
+        (b"secret\xff", "", "cannot be read: no text"),
+        (b"secret", "another-secret", "both set"),
+    ],
+)
+def test_a_file_of_a_secret_that_cannot_be_right_is_one_line_without_it(
+    tmp_path: Path, content: bytes | None, also: str, told: str
+):
+    if content is not None:
+        (tmp_path / "token").write_bytes(content)
+    files = {"MASTODON_ACCESS_TOKEN_FILE": str(tmp_path / "token"), "MASTODON_ACCESS_TOKEN": also}
+
+    with pytest.raises(NeedsOperator, match=told) as refusal:
+        connect({"MASTODON_BASE_URL": "home.example", **files})
+
+    assert "MASTODON_ACCESS_TOKEN_FILE" in str(refusal.value)
+    assert "secret" not in str(refusal.value).replace(str(tmp_path), "").replace("a secret", "")
+    assert "\n" not in str(refusal.value)

@@ -29,6 +29,7 @@ def mention_of(named: Named) -> str:
         ("<p>Tom &amp; Jerry &lt;3 &quot;x&quot; &#39;y&#39;</p>", "Tom & Jerry <3 \"x\" 'y'"),
         (LINK, "https://example.com/a/very/long/path"),
         ('<p class="quote-inline">RE: <a href="https://x.example/1">x</a></p><p>mine</p>', "mine"),
+        ("<blockquote><p>Robots /compose</p></blockquote><p>lol</p>", "lol"),
         ('<span class="quote-inline"><br/>RE: https://x.example/1</span>mine', "mine"),
         ('<a href="https://tags.example/metal" class="mention hashtag">#<span>metal</span></a>', "#metal"),
         ("<!-- hidden --><script>alert(1)</script>shown", "shown"),

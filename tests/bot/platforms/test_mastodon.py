@@ -2,6 +2,7 @@
 
 import inspect
 import time
+from dataclasses import replace
 from datetime import UTC, datetime
 from email.utils import format_datetime
 from pathlib import Path
@@ -81,6 +82,10 @@ def test_an_edited_post_keeps_its_key(mastodon_world: MastodonWorld):
         ({"bot": True}, True),
         ({"note": '<p>hi <a href="/tags/nobot" class="mention hashtag">#<span>NoBot</span></a></p>'}, True),
         ({"note": None}, False),
+        ({"group": True}, True),
+        ({"display_name": "Five #NoBot"}, True),
+        ({"fields": [{"name": "bots", "value": "<p>#nobot</p>"}, {"name": "site", "value": None}]}, True),
+        ({"fields": None}, False),
     ],
 )
 def test_who_is_a_bot_or_wants_none_is_marked(mastodon_world: MastodonWorld, account: dict[str, object], by_bot: bool):
@@ -132,6 +137,29 @@ def test_an_answer_names_nobody_but_its_author(mastodon_world: MastodonWorld):
     mastodon_world.connect().reply(hear(mastodon_world), "Enjoy!", None)
 
     assert mastodon_world.fake.answers()[0]["content"] == "@someone@example.social Enjoy!"
+
+
+def test_what_a_post_answers_is_known(mastodon_world: MastodonWorld):
+    number = mastodon_world.fake.call("<p>/again</p>", in_reply_to_id="01JLNH9")
+
+    assert hear(mastodon_world).in_reply_to == "01JLNH9"
+    assert number != "01JLNH9"
+
+
+@pytest.mark.parametrize("remembers_keys", [True, False])
+def test_a_word_about_the_line_is_no_answer_but_is_said_once_too(mastodon_world: MastodonWorld, remembers_keys: bool):
+    mastodon_world.fake.remembers_keys = remembers_keys
+    mastodon_world.call("/compose")
+    mention, platform = hear(mastodon_world), mastodon_world.connect()
+    aside = replace(mention, root_id=f"{mention.root_id}-line")
+
+    for _ in range(2):
+        platform.reply(aside, "20 songs & more come before it.", None)
+    for _ in range(2):
+        platform.reply(mention, "Enjoy!", None, notice="20 songs & more come before it.")
+
+    answers = [one["content"].partition(" ")[2] for one in mastodon_world.fake.answers()]
+    assert answers == ["20 songs & more come before it.", "Enjoy!"]
 
 
 def test_a_server_that_forgets_idempotency_keys_gets_one_answer_too(mastodon_world: MastodonWorld):

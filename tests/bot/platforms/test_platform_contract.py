@@ -175,6 +175,27 @@ def test_an_answer_whose_confirmation_was_lost_is_not_given_again(network: Netwo
     assert [answer.text for answer in network.answers()] == [f"@{mention.author_handle} Enjoy!"]
 
 
+def test_an_answer_can_be_taken_down_and_once_more(network: NetworkWorld):
+    platform = network.connect()
+    reply_id = platform.reply(hear_one(network, platform), "Enjoy!", None)
+
+    platform.delete(reply_id)
+    platform.delete(reply_id)
+
+    assert network.answers() == []
+
+
+def test_a_call_that_answers_ours_says_so(network: NetworkWorld):
+    platform = network.connect()
+    first = hear_one(network, platform)
+    reply_id = platform.reply(first, "Enjoy!", None)
+    network.call_in_answer("@lnh_ai /again", reply_id)
+
+    again = read_all(platform, platform.newest_bookmark()) or read_all(platform, first.id)
+
+    assert (first.in_reply_to, again[-1].in_reply_to) == ("", reply_id)
+
+
 def test_a_refused_token_names_its_variable_and_not_itself(network: NetworkWorld, caplog: pytest.LogCaptureFixture):
     caplog.set_level(logging.DEBUG)
     platform = network.connect(good_token=False)

@@ -67,6 +67,8 @@ class NetworkWorld(Protocol):
 
     def call_from_ourselves(self, text: str) -> str: ...
 
+    def call_in_answer(self, text: str, number: str) -> str: ...
+
     def delete(self, number: str) -> None: ...
 
     def answers(self) -> list[Answer]: ...
@@ -97,6 +99,9 @@ class MastodonWorld:
 
     def call_from_ourselves(self, text: str) -> str:
         return self.fake.call(f"<p>{text}</p>", make_account(fake_mastodon.OWN, "lnh_ai"))
+
+    def call_in_answer(self, text: str, number: str) -> str:
+        return self.fake.call(f"<p>{text}</p>", in_reply_to_id=number)
 
     def delete(self, number: str) -> None:
         self.fake.delete(number)
@@ -133,6 +138,9 @@ class XWorld:
 
     def call_from_ourselves(self, text: str) -> str:
         return self.fake.call(text, self.fake.users[fake_x.OWN])
+
+    def call_in_answer(self, text: str, number: str) -> str:
+        return self.fake.call(text, refs=[{"type": "replied_to", "id": number}])
 
     def delete(self, number: str) -> None:
         self.fake.delete(number)

@@ -10,9 +10,9 @@ from worker.perform import Hand
 from worker.tone import Curve
 
 Family = Literal[
-    "distorted guitar", "clean guitar", "skank", "acoustic guitar", "electric bass", "upright bass", "synth bass",
-    "low brass", "piano", "harpsichord", "organ", "bells", "strings", "horn", "flute", "fiddle", "chip", "pad",
-    "percussion",
+    "distorted guitar", "overdriven guitar", "clean guitar", "skank", "acoustic guitar", "electric bass",
+    "upright bass", "synth bass", "low brass", "piano", "harpsichord", "organ", "bells", "strings", "horn", "flute",
+    "fiddle", "chip", "pad", "percussion",
 ]  # fmt: skip
 Piece = Literal["kick", "snare", "toms", "cymbals"]
 PIECES: tuple[Piece, ...] = get_args(Piece)
@@ -55,6 +55,10 @@ FAMILIES: dict[Family, Channel] = {
     "distorted guitar": Channel(
         hand=Hand(strum_seconds=0.0015, mutes=True), program=27, muted_program=28, takes=2,
         rig=Rig(model="high-gain", cabinet="stack"), level_lu=1.5, send_db=-19,
+    ),
+    "overdriven guitar": Channel(
+        hand=Hand(strum_seconds=0.002), program=27, takes=2, rig=Rig(model="crunch", cabinet="stack"), level_lu=0.5,
+        send_db=-16,
     ),
     "clean guitar": Channel(
         hand=STRINGS, rig=Rig(model="clean", cabinet="open"), tone=LOW_CUT, squeeze=2.0, send_db=-11,
@@ -110,10 +114,11 @@ FAMILIES: dict[Family, Channel] = {
 # The first program of each family, for roles other than drums and bass; see the list of General MIDI.
 _FROM_PROGRAM: tuple[tuple[int, Family], ...] = (
     (0, "piano"), (6, "harpsichord"), (7, "piano"), (8, "bells"), (16, "organ"), (24, "acoustic guitar"),
-    (26, "clean guitar"), (28, "skank"), (29, "distorted guitar"), (31, "clean guitar"), (32, "upright bass"),
-    (33, "electric bass"), (38, "synth bass"), (40, "fiddle"), (41, "strings"), (46, "acoustic guitar"),
-    (47, "percussion"), (48, "strings"), (56, "horn"), (68, "flute"), (80, "chip"), (82, "pad"), (84, "chip"),
-    (85, "pad"), (87, "chip"), (88, "pad"), (104, "acoustic guitar"), (108, "bells"), (109, "flute"), (110, "fiddle"),
+    (26, "clean guitar"), (28, "skank"), (29, "overdriven guitar"), (30, "distorted guitar"), (31, "clean guitar"),
+    (32, "upright bass"), (33, "electric bass"), (38, "synth bass"), (40, "fiddle"), (41, "strings"),
+    (46, "acoustic guitar"), (47, "percussion"), (48, "strings"), (56, "horn"), (68, "flute"), (80, "chip"),
+    (82, "pad"), (84, "chip"), (85, "pad"), (87, "chip"), (88, "pad"), (104, "acoustic guitar"), (108, "bells"),
+    (109, "flute"), (110, "fiddle"),
     (111, "flute"), (112, "percussion"),
 )  # fmt: skip
 _BASSES: tuple[tuple[int, Family], ...] = (

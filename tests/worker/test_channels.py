@@ -14,7 +14,7 @@ def player(role="lead", program=0, **wishes):
 @pytest.mark.parametrize(
     ("role", "program", "family"),
     [
-        ("rhythm", 30, "distorted guitar"), ("lead", 29, "distorted guitar"), ("rhythm", 27, "clean guitar"),
+        ("rhythm", 30, "distorted guitar"), ("lead", 29, "overdriven guitar"), ("rhythm", 27, "clean guitar"),
         ("rhythm", 28, "skank"), ("bass", 34, "electric bass"), ("bass", 32, "upright bass"), ("bass", 58, "low brass"),
         ("bass", 80, "synth bass"), ("keys", 0, "piano"), ("keys", 6, "harpsichord"), ("keys", 19, "organ"),
         ("lead", 56, "horn"), ("lead", 65, "horn"), ("lead", 73, "flute"), ("lead", 40, "fiddle"), ("lead", 80, "chip"),

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from model import tokens as t
 from model.genre import Genre
 from model.reader import DRUMS, Reader
-from model.score import ROLES, TIME_SIGNATURES, TimeSignature, ticks_per_bar
+from model.score import ROLES, TIME_SIGNATURES, TimeSignature
 
 LONGEST_DRUM_REST = 2  # bars
 LATEST_ENTRY = 12  # bars after which a part that has not played yet must
@@ -67,12 +67,13 @@ def keep_from_looping(reader: Reader, mask: Mask, longest_loop: int) -> None:
 
 
 def come_to_an_end(reader: Reader, mask: Mask) -> None:
-    """In the last bar, repeat nothing and strike nothing after its middle, and let the first player not rest.
+    """In the last bar, let players strike together once, on its first beat; repeat nothing, let the first not rest.
 
-    In 67 % of real heavy metal songs the last note is struck in the first half of its bar.
+    Of songs whose last note is struck in the first half of its bar, which are two in three (heavy metal 67 %, rock 66,
+    jazz 61, folk 84, baroque 79), most end so: the median song strikes once in its last bar. Which pitch is left to the
+    composer: it ends on the tonic about as often as real songs do, see docs/genres.md.
     """
-    middle = ticks_per_bar(TIME_SIGNATURES[reader.signatures[-1]]) // 2
     mask[t.REPEAT.start : t.REPEAT.stop] = False
-    mask[t.AT.start + middle + 1 : t.AT.stop] = False
+    mask[t.AT.start + 1 : t.AT.stop] = False
     if reader.turn == 0:
         mask[t.REST] = False

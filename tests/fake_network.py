@@ -19,13 +19,13 @@ PAGE = 3
 class FakeNetwork:
     """`troubles` are raised one by one by the next calls of the method they are listed under."""
 
-    name = "mastodon"
     media_type = MP3
     poll_seconds = 0.2
     says_line = False
     max_length = 500
 
-    def __init__(self, folder: Path, upload_seconds: float = 0) -> None:
+    def __init__(self, folder: Path, upload_seconds: float = 0, name: str = "mastodon") -> None:
+        self.name = name
         self.folder, self._upload_seconds = folder, upload_seconds
         self.troubles: dict[str, list[Exception]] = {}
         self.deleted: set[str] = set()
@@ -96,7 +96,8 @@ class FakeNetwork:
             raise waiting.pop(0)
 
     def _mention(self, row: dict) -> Mention:
-        values = {"id": row["id"], "root_id": row["root_id"], "author_id": row["author"], **row["more"]}
+        known = {"platform": self.name, "id": row["id"], "root_id": row["root_id"], "author_id": row["author"]}
+        values = {**known, **row["more"]}
         if "created_at" in values:
             values["created_at"] = datetime.fromisoformat(values["created_at"])
         return make_mention(row["text"], **values)

@@ -1,4 +1,4 @@
-"""`lnh bot` on a network in a folder: `python stub_bot.py NETWORK`."""
+"""`lnh bot` on networks in folders, the first called mastodon, the second x: `python stub_bot.py NETWORK [NETWORK]`."""
 
 import os
 import sys
@@ -17,11 +17,17 @@ from worker.store import Store
 if __name__ == "__main__":
     worker.queue.BACK_OFF_SECONDS = (0, 1)
     settings = Settings.from_environment(os.environ)
-    network = FakeNetwork(Path(sys.argv[1]), upload_seconds=0.3)
-    if (Path(sys.argv[1]) / "token-refused").exists():
-        network.troubles["pages"] = [NeedsOperator("mastodon: the token is refused; make a new one")]
+    networks = [
+        FakeNetwork(Path(folder), upload_seconds=0.3, name=name)
+        for name, folder in zip(("mastodon", "x"), sys.argv[1:], strict=False)
+    ]
+    for network in networks:
+        for method in ("pages", "upload"):
+            if (network.folder / f"{method}-refused").exists():
+                refusal = NeedsOperator(f"{network.name}: the token is refused; make a new one")
+                network.troubles[method] = [refusal] * 1000
     queues = Queues(connect(settings.studio.redis_url))
     try:
-        Bot([network], Ledger(settings.ledger), queues, Store(settings.studio.store_url), settings).run()
+        Bot(networks, Ledger(settings.ledger), queues, Store(settings.studio.store_url), settings).run()
     except NeedsOperator as error:
         sys.exit(f"lnh: {error}")

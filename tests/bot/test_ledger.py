@@ -184,8 +184,8 @@ def test_a_ledger_of_the_first_version_goes_on(tmp_path):
         for statement in STEPS[0]:
             db.execute(statement)
         mention = '{"platform": "mastodon", "id": "1", "root_id": "1", "author_id": "someone", "author_handle":'
-        mention += ' "someone", "text": "Robots /compose", "visibility": "public", "content_warning": "", "by_bot": false,'
-        mention += ' "created_at": "2026-11-22T12:00:00+00:00"}'
+        mention += ' "someone", "text": "Robots /compose", "visibility": "public", "content_warning": "",'
+        mention += ' "by_bot": false, "created_at": "2026-11-22T12:00:00+00:00"}'
         db.execute(
             "INSERT INTO posts (platform, root_id, key, author_id, mention, request, song, take, state, times)"
             " VALUES ('mastodon', '1', 'mastodon-1', 'someone', ?, ?, 'dancing robots', 1, 'composing', ?)",

@@ -28,6 +28,13 @@ def network(tmp_path):
 
 
 @pytest.fixture
+def other_network(tmp_path):
+    folder = tmp_path / "other-network"
+    folder.mkdir()
+    return FakeNetwork(folder, name="x")
+
+
+@pytest.fixture
 def house(redis, redis_url, tmp_path, network):
     """Starts services on one Redis, one store and one ledger."""
     with ExitStack() as services:
@@ -165,13 +172,62 @@ def test_a_bot_told_to_stop_ends_cleanly(house, network, number):
 
 
 def test_a_refused_token_ends_the_bot_with_one_line(house, network):
-    (network.folder / "token-refused").touch()
+    (network.folder / "pages-refused").touch()
     bot = house.start_bot()
 
     _, errors = bot.communicate(timeout=30)
 
     assert bot.returncode == 1
     assert errors == "lnh: mastodon: the token is refused; make a new one\n"
+
+
+@pytest.mark.parametrize("method", ["pages", "upload"])
+def test_a_network_that_refuses_our_token_does_not_stop_another(house, network, other_network, method):
+    (network.folder / f"{method}-refused").touch()
+    house.start("stub_studio.py", 0)
+    bot = house.start("stub_bot.py", network.folder, other_network.folder)
+    wait_until(lambda: house.ledger.bookmark("mastodon") is not None and house.ledger.bookmark("x") is not None)
+    refused, fine = network.post(ASK.format("")), other_network.post(ASK.format(""))
+
+    wait_until(lambda: len(other_network.replies) == 1 and not house.ledger.unfinished("x"))
+
+    assert bot.poll() is None
+    assert house.ledger.find(fine).state == "posted"
+    assert network.replies == []
+    if method == "upload":
+        wait_until(lambda: house.ledger.find(refused).state == "rendered")
+    bot.terminate()
+    _, errors = bot.communicate(timeout=30)
+    assert bot.returncode == 0
+    assert errors.splitlines() == ["mastodon: the token is refused; make a new one; going on with x"]
+
+
+def test_a_bot_ends_when_every_network_refuses_its_token(house, network, other_network):
+    for each in (network, other_network):
+        (each.folder / "pages-refused").touch()
+    bot = house.start("stub_bot.py", network.folder, other_network.folder)
+
+    _, errors = bot.communicate(timeout=30)
+
+    assert bot.returncode == 1
+    assert "the token is refused; make a new one; going on with" in errors
+    assert errors.splitlines()[-1].startswith("lnh: ")
+
+
+def test_what_waited_for_a_new_token_is_answered_after_a_restart(house, network, other_network):
+    (network.folder / "upload-refused").touch()
+    house.start("stub_studio.py", 0)
+    first = house.start("stub_bot.py", network.folder, other_network.folder)
+    house.await_bookmark()
+    key = network.post(ASK.format(""))
+    wait_until(lambda: house.ledger.find(key) and house.ledger.find(key).state == "rendered")
+    first.terminate()
+    first.wait(30)
+    (network.folder / "upload-refused").unlink()
+
+    house.start("stub_bot.py", network.folder, other_network.folder)
+
+    wait_until(lambda: len(network.replies) == 1)
 
 
 def test_a_post_is_played_through_the_whole_loop(tmp_path):

@@ -46,7 +46,7 @@ class Channel:
     send_db: float = -14.0  # into the room
 
 
-LEVELS_LU: dict[Role, float] = {"drums": 0, "rhythm": -3, "bass": -3, "rhythm_2": -4.5, "lead": -1.5, "keys": -4}
+LEVELS_LU: dict[Role, float] = {"drums": 0, "rhythm": -5, "bass": -5, "rhythm_2": -6.5, "lead": -3.5, "keys": -6}
 PANS: dict[Role, float] = {"drums": 0, "rhythm": -0.45, "bass": 0, "rhythm_2": 0.45, "lead": 0.12, "keys": 0.3}
 
 LOW_CUT: Curve = ((40, -24), (90, -9), (150, -1), (250, 0))
@@ -131,24 +131,25 @@ KITS: dict[str, Kit] = {
     "rock": {
         "kick": Channel(
             hand=DRUMMER, gate=True, squeeze=2.0, send_db=-24, level_lu=1.0,
-            tone=((25, -18), (45, 0), (65, 4), (110, 1), (300, -5), (600, -3), (2500, 3), (5000, 3), (10000, -3)),
+            tone=((25, -18), (45, 0), (65, 2), (110, 1), (300, -5), (600, -3), (2500, 3), (5000, 3), (10000, -3)),
         ),
         "snare": Channel(
             hand=DRUMMER, squeeze=2.0, send_db=-12, level_lu=0.5,
             tone=((60, -24), (120, -4), (200, 3), (450, -3), (2500, 1), (5000, 3), (10000, 2)),
         ),
         "toms": Channel(
-            hand=DRUMMER, wide=True, send_db=-13, tone=((40, -12), (80, 2), (350, -4), (3500, 3), (10000, 0)),
+            hand=DRUMMER, wide=True, squeeze=2.0, send_db=-13, level_lu=-2.0,
+            tone=((40, -12), (80, 2), (350, -4), (3500, 3), (10000, 0)),
         ),
         "cymbals": Channel(
-            hand=DRUMMER, wide=True, send_db=-15, level_lu=-2.0,
+            hand=DRUMMER, wide=True, send_db=-15, squeeze=2.0, level_lu=-4.0,
             tone=((80, -36), (250, -12), (500, -3), (3000, -1), (9000, 2), (16000, 1)),
         ),
     },
     "power": {
         "kick": Channel(
             hand=DRUMMER, gate=True, squeeze=3.0, send_db=-30, level_lu=1.0,
-            tone=((25, -18), (45, 0), (62, 4), (100, 1), (250, -7), (500, -6), (1500, -1), (3500, 6), (6000, 5),
+            tone=((25, -18), (45, 2), (62, 1), (100, 0), (250, -7), (500, -6), (1500, -1), (3500, 6), (6000, 5),
                   (10000, 0)),
         ),
         "snare": Channel(
@@ -156,10 +157,11 @@ KITS: dict[str, Kit] = {
             tone=((60, -24), (120, -4), (190, 4), (450, -4), (2000, 1), (5000, 4), (10000, 3)),
         ),
         "toms": Channel(
-            hand=DRUMMER, wide=True, send_db=-13, tone=((40, -12), (80, 3), (350, -6), (3500, 4), (10000, 1)),
+            hand=DRUMMER, wide=True, squeeze=2.0, send_db=-13, level_lu=-3.0,
+            tone=((40, -12), (80, 3), (350, -6), (3500, 4), (10000, 1)),
         ),
         "cymbals": Channel(
-            hand=DRUMMER, wide=True, send_db=-15, level_lu=-3.0,
+            hand=DRUMMER, wide=True, send_db=-15, squeeze=2.0, level_lu=-6.0,
             tone=((80, -48), (300, -15), (600, -4), (3000, -1), (9000, 2), (16000, 2)),
         ),
     },
@@ -170,7 +172,8 @@ KITS: dict[str, Kit] = {
         "snare": Channel(hand=DRUMMER, squeeze=1.5, send_db=-11, tone=((80, -12), (200, 0), (5000, 2), (12000, 2))),
         "toms": Channel(hand=DRUMMER, wide=True, send_db=-12, tone=((40, -12), (90, 0), (350, -2), (5000, 1))),
         "cymbals": Channel(
-            hand=DRUMMER, wide=True, send_db=-13, tone=((80, -24), (300, -4), (3000, 0), (9000, 2), (16000, 2)),
+            hand=DRUMMER, wide=True, send_db=-13, level_lu=-1.5,
+            tone=((80, -24), (300, -4), (3000, 0), (9000, 2), (16000, 2)),
         ),
     },
     "electronic": {

@@ -1,6 +1,6 @@
 """From stems to a record: every player through a channel of the desk, into one room, and mastered."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,8 +16,7 @@ from worker.render import Stems
 from worker.room import resound
 from worker.tone import Sound, shape
 
-DRUMS_LUFS = -22.0  # what the others' levels are counted from: leaves peaks of a full band below full scale
-DRUMS_GAIN_DB = 12.0  # that brings a soundfont's kit there
+DRUMS_LUFS = -20.0  # what the others' levels are counted from: leaves peaks of a full band below full scale
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -44,33 +43,54 @@ def blend(stems: Stems, genre: Genre) -> Sound:
     """The mix before the master: all players through their channels, and what the room answers; two sides."""
     frames = max((stem.shape[1] for stem in stems.values()), default=RATE)
     direct, sent = np.zeros((2, frames), np.float32), np.zeros((2, frames), np.float32)
-    for channel, sound in _played(stems, genre):
+    for _, channel, sound in _played(stems, genre):
         direct += sound
-        if channel.send_db > NO_SEND_DB:
-            sent += sound * np.float32(10 ** (channel.send_db / 20))
+        sent += _send(sound, channel)
     return direct + resound(sent, genre.sound.room)
 
 
 def separate(stems: Stems, genre: Genre) -> Stems:
     """Each stem as it is in the mix before the master, with its share of the room: together they are that mix."""
-    return {name: blend({name: stem}, genre) for name, stem in stems.items()}
+    return {
+        name: sound + resound(_send(sound, channel), genre.sound.room)
+        for name, channel, sound in _played(stems, genre)
+    }  # fmt: skip
 
 
-def _played(stems: Stems, genre: Genre) -> Iterator[tuple[Channel, Sound]]:
+def _played(stems: Stems, genre: Genre) -> Iterator[tuple[Name, Channel, Sound]]:
+    """Who is heard, and what comes out of their channel."""
+    kit_db = kit_gain_db([stems[piece] for piece in PIECES if piece in stems])
     for player in genre.players:
         for name, channel in channels_of(player).items():
             if name in stems and stems[name].any():
-                yield channel, put_through(stems[name], name, channel)
+                yield name, channel, put_through(stems[name], channel, kit_db if name in PIECES else None)
 
 
-def put_through(sound: Sound, name: Name, channel: Channel) -> Sound:
-    """A stem through its channel: gate, amplifier, tone, compressor, level and place; two sides."""
+def put_through(sound: Sound, channel: Channel, kit_db: float | None = None) -> Sound:
+    """A stem through its channel: gate, amplifier, tone, compressor, level and place; two sides.
+
+    A piece of a kit is given the kit's gain.
+    """
     sound = gate_tails(sound) if channel.gate else sound
     sound = amplify(sound, channel.rig) if channel.rig else sound
     sound = shape(sound, channel.tone)
     sound = squeeze(sound, channel.squeeze)
-    sound = set_fader(sound, name, channel)
+    sound = set_fader(sound, channel.level_lu, kit_db)
     return place(sound, channel.pan or 0.0, doubled=channel.takes == 2)
+
+
+def kit_gain_db(pieces: Sequence[Sound]) -> float:
+    """What brings a whole kit, as it was recorded, to its level; the balance of its pieces stays."""
+    if not any(piece.any() for piece in pieces):
+        return 0.0
+    kit = np.sum([piece.mean(axis=0, keepdims=True) for piece in pieces], axis=0, dtype=np.float32)
+    return DRUMS_LUFS - playing_level(np.asarray(kit, np.float32))
+
+
+def _send(sound: Sound, channel: Channel) -> Sound:
+    """What a channel sends into the room."""
+    gain = 0.0 if channel.send_db <= NO_SEND_DB else 10 ** (channel.send_db / 20)
+    return sound * np.float32(gain)
 
 
 def squeeze(sound: Sound, ratio: float) -> Sound:
@@ -81,11 +101,11 @@ def squeeze(sound: Sound, ratio: float) -> Sound:
     return compress(sound, threshold_db, ratio, seconds=0.01, recovery_db_per_second=60.0)
 
 
-def set_fader(sound: Sound, name: Name, channel: Channel) -> Sound:
-    """A stem at its level: against the drums while it plays; a piece of the kit as it was recorded, more or less."""
-    if name in PIECES:
-        return sound * np.float32(10 ** ((DRUMS_GAIN_DB + channel.level_lu) / 20))
-    return set_level(sound, DRUMS_LUFS + channel.level_lu)
+def set_fader(sound: Sound, level_lu: float, kit_db: float | None = None) -> Sound:
+    """A stem at its level, to that of the drums, while it plays; a piece of a kit as it was recorded, more or less."""
+    if kit_db is None:
+        return set_level(sound, DRUMS_LUFS + level_lu)
+    return sound * np.float32(10 ** ((kit_db + level_lu) / 20))
 
 
 def place(sound: Sound, pan: float, *, doubled: bool = False) -> Sound:

@@ -4,10 +4,10 @@ from scores import make_score
 from signals import decibels, noise, rms_db, silence, sine
 
 from model.genre import load_genres
-from worker.channels import Channel, channels_of
+from worker.channels import channels_of
 from worker.levels import loudness, playing_level, true_peaks
 from worker.master import CEILING_DBTP
-from worker.mix import DRUMS_LUFS, blend, mix_down, place, put_through, separate, set_fader, squeeze
+from worker.mix import DRUMS_LUFS, blend, kit_gain_db, mix_down, place, put_through, separate, set_fader, squeeze
 from worker.perform import RATE
 from worker.render import render
 
@@ -46,7 +46,7 @@ def test_the_stems_are_the_mix(stems):
 
 def test_every_player_is_heard_at_the_level_of_their_role(stems):
     for name, channel in channels_of(METAL.player("bass")).items():
-        heard = put_through(stems[name], name, channel)
+        heard = put_through(stems[name], channel)
         assert playing_level(heard) == pytest.approx(DRUMS_LUFS + channel.level_lu, abs=0.1)
 
 
@@ -89,9 +89,19 @@ def test_a_squeezed_stem_is_more_even():
     assert after < before - 2
 
 
-def test_a_kit_keeps_the_balance_in_which_it_was_recorded():
-    loud, soft = sine(200, amplitude=0.1, sides=1), sine(200, amplitude=0.01, sides=1)
-    channel = Channel(level_lu=0.0)
+def test_a_kit_is_brought_to_its_level_and_keeps_its_balance():
+    loud, soft = sine(997, 2.0, 0.1, sides=1), sine(997, 2.0, 0.01)
 
-    assert rms_db(set_fader(loud, "snare", channel)) - rms_db(set_fader(soft, "snare", channel)) == pytest.approx(20)
-    assert rms_db(set_fader(loud, "lead", channel)) == pytest.approx(rms_db(set_fader(soft, "lead", channel)), abs=0.01)
+    gain_db = kit_gain_db([loud, soft])
+
+    pieces = [set_fader(piece, 0.0, gain_db) for piece in (loud, soft)]
+    assert rms_db(pieces[0]) - rms_db(pieces[1]) == pytest.approx(20, abs=0.01)
+    assert playing_level(pieces[0] + pieces[1]) == pytest.approx(DRUMS_LUFS, abs=0.1)
+    assert kit_gain_db([]) == kit_gain_db([silence()]) == 0
+
+
+def test_a_part_is_brought_to_its_level_however_it_was_recorded():
+    loud, soft = sine(200, amplitude=0.1, sides=1), sine(200, amplitude=0.01, sides=1)
+
+    assert rms_db(set_fader(loud, -3.0)) == pytest.approx(rms_db(set_fader(soft, -3.0)), abs=0.01)
+    assert playing_level(set_fader(loud, -3.0)) == pytest.approx(DRUMS_LUFS - 3.0, abs=0.01)

@@ -11,7 +11,7 @@ from model.request import ComposeRequest
 from model.score import Note, Part, Role, Score
 from worker.cover import draw_disc
 from worker.lettering import TEXT, set_line, set_title
-from worker.perform import opening_seconds
+from worker.perform import opening_seconds, swung
 from worker.picture import (
     KIT,
     LEAST_ROWS,
@@ -209,43 +209,45 @@ def _draw_ground(score: Score, genre: Genre, lanes: dict[Role, Lane], frames: in
 
 
 def _notes(score: Score, genre: Genre, lanes: dict[Role, Lane]) -> Iterator[Struck]:
+    look, swing = genre.look, genre.sound.swing
     for part in playing(score):
-        colour, look = colours(genre)[part.role], genre.look
+        colour, is_hit = colours(genre)[part.role], part.role == "drums"
         for note in part.notes:
-            x, y, width, height = _place(score, part, note, lanes[part.role])
-            start = round(_seconds(score, note.start) * FRAME_RATE)
-            is_hit = part.role == "drums"
-            let_go = start if is_hit else round(_seconds(score, note.start + note.duration) * FRAME_RATE)
+            begin, end = (swung(tick, score, swing) for tick in (note.start, note.start + note.duration))
+            left, right = _x(score, begin), _x(score, end)
+            y, height = _row(part, note, lanes[part.role])
+            start = round(_seconds(score, begin) * FRAME_RATE)
+            let_go = start if is_hit else round(_seconds(score, end) * FRAME_RATE)
             share = 0.7 + 0.3 * note.velocity / 127
             yield Struck(
                 start=start, let_go=let_go, stop=max(start + 3 * FLASH_FRAMES, let_go + 2 * FADING_FRAMES),
-                x=x, y=y, width=width, height=height, radius=height // 2 if is_hit else 3,
+                x=max(0, left - height // 4 * 2) if is_hit else left, y=y,
+                width=height if is_hit else max(6, right - left - 2), height=height,
+                radius=height // 2 if is_hit else 3,
                 ahead=mix(look.background, colour, AHEAD * share), colour=mix(look.background, colour, PLAYED * share),
                 light=mix(colour, look.ink, LIGHT), lane=list(lanes).index(part.role),
             )  # fmt: skip
 
 
-def _place(score: Score, part: Part, note: Note, lane: Lane) -> tuple[int, int, int, int]:
-    """Left, top, width and height of a note on the strip."""
-    x = _x(score, note.start)
+def _row(part: Part, note: Note, lane: Lane) -> tuple[int, int]:
+    """Top and height of a note on the strip."""
     if part.role == "drums":
         row = kit_row(note)
-        size = min(HITS[row], lane.height // len(KIT) // 2 * 2 + 2)
+        height = min(HITS[row], lane.height // len(KIT) // 2 * 2 + 2)
         middle = lane.top + lane.height * (1 - (row + 0.5) / len(KIT))
-        return max(0, x - size // 4 * 2), round((middle - size / 2) / 2) * 2, size, size
-    lowest, highest = pitch_range([part], LEAST_ROWS)
-    row_height = (lane.height - 8) / (highest - lowest + 1)
-    height = max(8, min(14, round(row_height / 2) * 2))
-    middle = lane.top + 4 + (highest - note.pitch + 0.5) * row_height
-    width = round(note.duration * score.seconds_per_tick * FRAME_RATE * STEP / 2) * 2 - 2
-    return x, round((middle - height / 2) / 2) * 2, max(width, 6), height
+    else:
+        lowest, highest = pitch_range([part], LEAST_ROWS)
+        row_height = (lane.height - 8) / (highest - lowest + 1)
+        height = max(8, min(14, round(row_height / 2) * 2))
+        middle = lane.top + 4 + (highest - note.pitch + 0.5) * row_height
+    return max(0, round((middle - height / 2) / 2) * 2), height
 
 
-def _seconds(score: Score, tick: int) -> float:
+def _seconds(score: Score, tick: float) -> float:
     return opening_seconds(score) + tick * score.seconds_per_tick
 
 
-def _x(score: Score, tick: int) -> int:
+def _x(score: Score, tick: float) -> int:
     """Where a tick lies on the strip."""
     return max(0, PAST + round(_seconds(score, tick) * FRAME_RATE * STEP / 2) * 2)
 

@@ -1,12 +1,11 @@
-"""Songs to learn from: folders or archives of MIDI files, as tokens with what is known beside each."""
+"""Songs to learn from: where their MIDI files lie, and each as tokens with what is known beside them."""
 
 import csv
 import hashlib
-import json
+import shutil
 import tarfile
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from lzma import LZMAError
 from pathlib import Path
@@ -16,14 +15,13 @@ from numpy.typing import NDArray
 
 from model import tokens as t
 from model.arrange import arrange
-from model.errors import NeedsOperator
-from model.midi import BadMidi, read_midi
+from model.errors import NeedsOperator, writing
 from model.reader import INPUTS, Reader
 from model.score import Role, Score
 
 HELD_OUT_SHARE = 0.15  # of the song groups of a corpus; chosen by the group's hash, the same in every run
+FEWEST_HELD_OUT = 4  # groups, but at most a fifth of them: of 30 songs chance may choose none
 SUFFIXES = (".mid", ".midi")
-FEWEST_BARS, MOST_NOTES = 8, 60_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,70 +41,161 @@ class Song:
         return int(self.bars[0])
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """Where the songs lie that are learned as one corpus."""
+
+    corpus: str
+    folder: Path  # that was named; an INDEX.tsv there or above tells of the files
+    files: tuple[Path, ...]
+    archives: tuple[Path, ...]  # .tar.xz of MIDI files
+
+
 class BadCorpus(NeedsOperator):
     """There is no music to learn from; the message says where it was sought."""
 
 
+# --- who is held out
+
+
 def is_held_out(group: str) -> bool:
     """Whether a group of versions of one song is kept for judging."""
-    return int.from_bytes(hashlib.sha256(group.encode()).digest()[:4], "big") < HELD_OUT_SHARE * 2**32
+    return _chance(group) < HELD_OUT_SHARE
+
+
+def held_out_groups(groups: Collection[str]) -> set[str]:
+    """The groups of a corpus that are kept for judging; of a small one a few, whatever chance says."""
+    few = min(FEWEST_HELD_OUT, len(set(groups)) // 5)
+    return {group for group in groups if is_held_out(group)} | set(sorted(set(groups), key=_chance)[:few])
+
+
+def _chance(group: str) -> float:
+    number = int.from_bytes(hashlib.sha256(group.encode(errors="surrogateescape")).digest()[:4], "big")
+    return number / 2**32
 
 
 def song_groups(folder: Path) -> dict[str, str]:
     """File name to song group, from INDEX.tsv in the folder or above; empty where there is none."""
-    for place in (folder, *folder.parents[:2]):
-        if (place / "INDEX.tsv").is_file():
-            with (place / "INDEX.tsv").open(encoding="utf-8", newline="") as lines:
-                rows = csv.DictReader(lines, delimiter="\t", quoting=csv.QUOTE_NONE)
-                return {Path(row["member"]).name: row["song_group"] for row in rows}
-    return {}
+    return {name: row["song_group"] for name, row in read_index(folder).items()}
 
 
-@contextmanager
-def midi_files(folder: Path, corpus: str) -> Iterator[list[Path]]:
-    """The MIDI files of `<folder>/<corpus>/` or of the archive `<folder>/<corpus>.tar.xz`.
+def read_index(folder: Path) -> dict[str, Mapping[str, str]]:
+    """File name to its row of INDEX.tsv in the folder or above; empty where there is none.
 
     Raises:
-        BadCorpus: Neither is there, the archive is damaged, or it holds no MIDI file.
+        BadCorpus: It cannot be read, or lacks a column that it must have.
     """
-    archive = folder / f"{corpus}.tar.xz"
-    with tempfile.TemporaryDirectory(prefix="lnh-corpus-") as scratch:
-        place = folder / corpus
-        if not place.is_dir():
-            if not archive.is_file():
-                raise BadCorpus(f"{folder}: neither {corpus}/ nor {corpus}.tar.xz is here; put the MIDI files there")
-            place = Path(scratch)
-            _unpack(archive, place)
-        files = sorted(path for path in place.rglob("*") if path.suffix.lower() in SUFFIXES)
-        if not files:
-            raise BadCorpus(f"{folder}: no .mid file in {corpus}; put the MIDI files there")
-        yield files
-
-
-def _unpack(archive: Path, folder: Path) -> None:
-    """Put the MIDI files of an archive into one folder; Debian 12's Python 3.11.2 has no safe `extractall` yet."""
+    place = next((place for place in (folder, *folder.parents[:2]) if (place / "INDEX.tsv").is_file()), None)
+    if place is None:
+        return {}
     try:
-        with tarfile.open(archive) as tar:
-            for member in tar:
-                content = tar.extractfile(member) if member.isfile() else None
-                if content and Path(member.name).suffix.lower() in SUFFIXES:
-                    (folder / Path(member.name).name).write_bytes(content.read())
-    except (tarfile.TarError, LZMAError, EOFError) as error:
-        raise BadCorpus(f"{archive}: damaged ({error}); fetch it again") from error
+        with (place / "INDEX.tsv").open(encoding="utf-8", newline="") as lines:
+            rows = list(csv.DictReader(lines, delimiter="\t", quoting=csv.QUOTE_NONE))
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise BadCorpus(f"{place}/INDEX.tsv: cannot be read: {error}") from error
+    if rows and not {"member", "song_group"} <= rows[0].keys():
+        raise BadCorpus(f"{place}/INDEX.tsv: needs the columns member and song_group, with tabs between")
+    return {Path(row["member"]).name: {**row, "song_group": row["song_group"] or row["member"]} for row in rows}
 
 
-def read_scores(files: Sequence[Path], on_file: Callable[[], None] = lambda: None) -> Iterator[tuple[Path, Score]]:
-    """Each file that is a song of a band, with its score; damaged and tiny ones are passed over."""
-    for path in files:
-        try:
-            score = read_midi(path)
-        except BadMidi:
-            continue
-        finally:
-            on_file()
-        notes = sum(len(part.notes) for part in score.parts)
-        if len(score.time_signatures) >= FEWEST_BARS and notes <= MOST_NOTES:
-            yield path, score
+# --- where they lie
+
+
+def corpus_source(folder: Path, corpus: str) -> Source:
+    """The MIDI files of `<folder>/<corpus>/` and of the archive `<folder>/<corpus>.tar.xz`.
+
+    Raises:
+        BadCorpus: Neither is there, or the folder holds no MIDI file.
+    """
+    source = _named(folder, corpus, corpus)
+    if source is None:
+        raise BadCorpus(f"{folder}: neither {corpus}/ nor {corpus}.tar.xz is here; put the MIDI files there")
+    return source
+
+
+def own_sources(folder: Path, genre: str, archives: Sequence[str]) -> list[Source]:
+    """A genre's own songs: a folder or archive of the genre's name, else of its archives, else all that lies loose.
+
+    Loose is every MIDI file that is not in the folder of another corpus, and every archive of another name.
+
+    Raises:
+        BadCorpus: There is none of these.
+    """
+    own = _named(folder, genre, archives[0])
+    sources = [own] if own else [found for name in archives if (found := _named(folder, name, name))]
+    return sources or [_loose(folder, archives[0])]
+
+
+def _named(folder: Path, name: str, corpus: str) -> Source | None:
+    place, archive = folder / name, folder / f"{name}.tar.xz"
+    if not place.is_dir() and not archive.is_file():
+        return None
+    files = tuple(_midi_files(place.rglob("*")))
+    if not files and not archive.is_file():
+        raise BadCorpus(f"{folder}: no .mid file in {name}; put the MIDI files there")
+    return Source(corpus=corpus, folder=folder, files=files, archives=(archive,) if archive.is_file() else ())
+
+
+def _loose(folder: Path, corpus: str) -> Source:
+    files = [path for path in _midi_files(folder.rglob("*")) if path.relative_to(folder).parts[0] not in t.CORPORA]
+    archives = [path for path in sorted(folder.glob("*.tar.xz")) if path.name.partition(".")[0] not in t.CORPORA]
+    if not files and not archives:
+        raise BadCorpus(f"{folder}: no MIDI file (*.mid), nor an archive of them (*.tar.xz); put the songs there")
+    return Source(corpus=corpus, folder=folder, files=tuple(files), archives=tuple(archives))
+
+
+def _midi_files(paths: Iterable[Path]) -> list[Path]:
+    return sorted(path for path in paths if path.suffix.lower() in SUFFIXES and path.is_file())
+
+
+def files_of(source: Source, cache: Path) -> list[Path]:
+    """All MIDI files of a source; its archives are unpacked into the folder `cache`, once.
+
+    Raises:
+        BadCorpus: An archive is damaged, or holds no MIDI file.
+    """
+    files = list(source.files)
+    for archive in source.archives:
+        stat = archive.stat()
+        place = cache / "unpacked" / f"{archive.name.partition('.')[0]}-{stat.st_size}-{stat.st_mtime_ns}"
+        if not place.is_dir():
+            _unpack(archive, place)
+        unpacked = _midi_files(place.rglob("*"))
+        if not unpacked:
+            raise BadCorpus(f"{archive}: no .mid file in it")
+        files += unpacked
+    return files
+
+
+def _unpack(archive: Path, place: Path) -> None:
+    """Put the MIDI files of an archive into a folder; Debian 12's Python 3.11.2 has no safe `extractall` yet."""
+    with writing(place):
+        place.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix="partial-", dir=place.parent) as partial:
+            folder = Path(partial) / "midi"
+            folder.mkdir()
+            try:
+                with tarfile.open(archive) as tar:
+                    for number, member in enumerate(tar):
+                        _unpack_member(tar, member, folder, number)
+            except (tarfile.TarError, LZMAError, EOFError) as error:
+                raise BadCorpus(f"{archive}: damaged ({error}); fetch it again") from error
+            folder.replace(place)
+
+
+def _unpack_member(tar: tarfile.TarFile, member: tarfile.TarInfo, folder: Path, number: int) -> None:
+    """Write one file under its own name, whatever folder it says; a second of one name into a folder of its number."""
+    content = tar.extractfile(member) if member.isfile() else None
+    if content and Path(member.name).suffix.lower() in SUFFIXES:
+        path = folder / Path(member.name).name
+        if path.exists():
+            path = folder / str(number) / path.name
+            path.parent.mkdir()
+        with path.open("wb") as file:
+            shutil.copyfileobj(content, file)
+
+
+# --- as tokens
 
 
 def as_song(score: Score, name: str, corpus: str, roles: Sequence[Role], held_out: bool) -> Song | None:
@@ -120,77 +209,12 @@ def as_song(score: Score, name: str, corpus: str, roles: Sequence[Role], held_ou
     for i, token in enumerate(stream):
         reader.push(token)
         known[i] = reader.inputs()
-    tokens = np.array(stream, dtype=np.int16)
+    return song_of(np.array(stream, dtype=np.int16), known, name, corpus, held_out)
+
+
+def song_of(
+    tokens: NDArray[np.int16], inputs: NDArray[np.int16], name: str, corpus: str, held_out: bool
+) -> Song:
+    """A song of the tokens (n,) of a stream and what is known after each, (n, len(INPUTS))."""
     bars = np.flatnonzero((tokens >= t.BAR.start) & (tokens < t.BAR.stop)).astype(np.int32)
-    return Song(name=name, corpus=corpus, held_out=held_out, tokens=tokens, inputs=known, bars=bars)
-
-
-def load_corpus(
-    folder: Path, corpus: str, roles: Sequence[Role], cache: Path, on_file: Callable[[int], None] = lambda _total: None
-) -> list[Song]:
-    """Read a corpus, or what an earlier run made of it from the folder `cache`.
-
-    Args:
-        folder: Holds `<corpus>/` or `<corpus>.tar.xz`, and INDEX.tsv there or above.
-        corpus: One of `tokens.CORPORA`.
-        roles: Parts to keep.
-        cache: Folder for the arrays; made if missing.
-        on_file: Called with the number of files after each.
-
-    Raises:
-        BadCorpus: No music here.
-    """
-    stored = cache / f"{corpus}-{_digest(folder, corpus, roles)}.npz"
-    if not stored.is_file():
-        songs = _read_corpus(folder, corpus, roles, on_file)
-        if not songs:
-            raise BadCorpus(f"{folder}: no file of {corpus} is a song of {FEWEST_BARS} bars for {', '.join(roles)}")
-        cache.mkdir(parents=True, exist_ok=True)
-        _store(songs, stored)
-    return _load(stored, corpus)
-
-
-def _digest(folder: Path, corpus: str, roles: Sequence[Role]) -> str:
-    """Changes with the files, the line-up, the vocabulary, and what is known beside a token."""
-    place = folder / corpus
-    files = sorted(place.rglob("*")) if place.is_dir() else [folder / f"{corpus}.tar.xz"]
-    sizes = [(path.name, path.stat().st_size, path.stat().st_mtime_ns) for path in files if path.is_file()]
-    said = json.dumps([t.FINGERPRINT, INPUTS, list(roles), sizes])
-    return hashlib.sha256(said.encode()).hexdigest()[:16]
-
-
-def _read_corpus(folder: Path, corpus: str, roles: Sequence[Role], on_file: Callable[[int], None]) -> list[Song]:
-    groups = song_groups(folder)
-    with midi_files(folder, corpus) as files:
-        songs = [
-            as_song(score, path.name, corpus, roles, is_held_out(groups.get(path.name, path.stem)))
-            for path, score in read_scores(files, lambda: on_file(len(files)))
-        ]
-    return [song for song in songs if song is not None]
-
-
-def _store(songs: Sequence[Song], path: Path) -> None:
-    partial = path.with_suffix(".partial.npz")
-    np.savez(
-        partial,
-        tokens=np.concatenate([song.tokens for song in songs]),
-        inputs=np.concatenate([song.inputs for song in songs]),
-        lengths=np.array([len(song.tokens) for song in songs]),
-        names=np.frombuffer(json.dumps([[song.name, song.held_out] for song in songs]).encode(), dtype=np.uint8),
-    )
-    partial.replace(path)
-
-
-def _load(path: Path, corpus: str) -> list[Song]:
-    with np.load(path, allow_pickle=False) as stored:
-        tokens, inputs, lengths = stored["tokens"], stored["inputs"], stored["lengths"]
-        names = json.loads(stored["names"].tobytes())
-    ends = np.cumsum(lengths)
-    songs = []
-    for (name, held_out), begin, end in zip(names, ends - lengths, ends, strict=True):
-        own = tokens[begin:end]
-        bars = np.flatnonzero((own >= t.BAR.start) & (own < t.BAR.stop)).astype(np.int32)
-        songs.append(
-            Song(name=name, corpus=corpus, held_out=held_out, tokens=own, inputs=inputs[begin:end], bars=bars)
-        )
-    return songs
+    return Song(name=name, corpus=corpus, held_out=held_out, tokens=tokens, inputs=inputs, bars=bars)

@@ -1,7 +1,8 @@
-"""`lnh train`: from folders of MIDI to weights."""
+"""`lnh train`: from a folder of MIDI files to a genre that can be played."""
 
 import os
 import re
+from datetime import date
 from pathlib import Path
 
 import click
@@ -10,133 +11,247 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from model import train
-from model.corpus import Song, load_corpus, midi_files, read_scores
+from model.account import printable, show_judgement, show_losses, show_reading
+from model.card import corpora_of, write_card
+from model.corpus import corpus_source, files_of, own_sources
+from model.device import choose_device
+from model.draft import FALLBACK, nearest_corpus, survey, write_genre
 from model.errors import NeedsOperator
-from model.genre import find_genre
+from model.genre import Genre, load_genre
+from model.midi import read_midi
 from model.network import Architecture, Composer
 from model.originality import build_index, index_path
 from model.score import ROLES, Role
+from model.shelf import Corpus, load_corpus
 from model.tokens import CORPORA
 from model.weights import load_base, read_provenance, weights_path
 
 SHARE_OF_OWN = 0.6  # of the examples when a base is tuned to a genre; the rest are shared among the other corpora
+PASSES = 2  # times through the songs by default; more is learning by heart, see docs/experiments.md
+FEWEST_STEPS = 100  # by default; with fewer, the rate would fall before it has risen
+FEW_SONGS = 30  # below which a genre is not worth much
+CACHE = Path("runs") / "cache"
+SEED = 1
 
 
 @click.command(name="train")
-@click.argument("folder", metavar="MIDI_FOLDER", type=click.Path(path_type=Path, exists=True, file_okay=False))
-@click.option("--genre", "genre_name", metavar="G",
-              help="Tune to this genre: its players, mostly its own songs. Without it, a base is trained.")  # fmt: skip
+@click.argument("genre_file", metavar="[GENRE.toml]", required=False, type=click.Path(path_type=Path, dir_okay=False))
+@click.option("--midi", "folder", metavar="FOLDER", type=click.Path(path_type=Path, exists=True, file_okay=False),
+              help="The songs. Without it, only the card of the weights is written again.")  # fmt: skip
 @click.option("--corpora", metavar="A[=SHARE],B,…", default="",
-              help="What to learn beside the genre's own songs, or for the base.")  # fmt: skip
+              help="What else in FOLDER to learn: beside the genre's own songs, or for a base.")  # fmt: skip
 @click.option("--base", metavar="FILE", type=click.Path(path_type=Path, exists=True, dir_okay=False),
-              help="Weights to begin with; without them, chance.")  # fmt: skip
-@click.option("--tokens", default=3_000_000, show_default=True, type=click.IntRange(min=1), help="To see in all.")
+              help="Weights to begin with [for a genre weights/base.safetensors, if there; else chance].")  # fmt: skip
+@click.option("--tokens", type=click.IntRange(min=1), help="To see in all [about twice through the songs].")
+@click.option("--figures", metavar="JSON", type=click.Path(path_type=Path, exists=True, dir_okay=False),
+              help="What lnh evaluate --json wrote, for the card.")  # fmt: skip
 @click.option("--run", "run_folder", metavar="DIR", type=click.Path(path_type=Path),
               help="Where the run keeps its state [runs/NAME].")  # fmt: skip
 @click.option("--out", metavar="FILE", type=click.Path(path_type=Path),
               help="Weights to write [weights/NAME.safetensors].")  # fmt: skip
 @click.option("--threads", default=0, help="Processor cores to use [all].", type=click.IntRange(min=0))
+@click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True,
+              help="Where to learn; auto is the GPU where there is one.")  # fmt: skip
 def train_command(
-    *, folder: Path, genre_name: str | None, corpora: str, base: Path | None, tokens: int,
-    run_folder: Path | None, out: Path | None, threads: int,
+    *, genre_file: Path | None, folder: Path | None, corpora: str, base: Path | None, tokens: int | None,
+    figures: Path | None, run_folder: Path | None, out: Path | None, threads: int, device: str,
 ) -> None:  # fmt: skip
-    """Train the composer on MIDI_FOLDER, which holds <corpus>/ folders or <corpus>.tar.xz archives of MIDI files.
+    """Learn a genre from the MIDI files in FOLDER: its weights, an index of its songs, and a card.
 
-    An INDEX.tsv there or above (columns member and song_group) keeps versions of one song together, so that no
-    version of a held-out song is learned from. Ctrl-C stops the run; the same command goes on with it.
+    GENRE.toml names the players; where there is no such file, it is written from the songs. FOLDER holds MIDI files, or
+    <corpus>/ folders or <corpus>.tar.xz archives of them; an INDEX.tsv there or above (columns member, song_group and
+    licence) keeps versions of one song together. Ctrl-C stops the run; the same command goes on with it.
 
     \b
     Examples:
-      lnh train midi --corpora heavy-metal=2,rock,other-band --tokens 11000000 --out base.safetensors
-      lnh train midi --genre heavy-metal --corpora metal-adjacent,rock --base base.safetensors --tokens 3000000
+      lnh train genres/polka.toml --midi polkas
+      lnh train genres/heavy-metal.toml --midi midi --corpora metal-adjacent,rock
+      lnh train --midi midi --corpora heavy-metal=2,rock,jazz --out weights/base.safetensors
     """
-    own = find_genre(genre_name) if genre_name else None
-    roles = [role for role in ROLES if own is None or any(player.role == role for player in own.players)]
-    shares = _shares(own.archives if own else (), corpora)
-    name = own.weights if own else "base"
-    run_folder = run_folder or Path("runs") / name
-    out = out or weights_path(name)
-    torch.set_num_threads(threads or os.cpu_count() or 1)
-    with _progress() as progress:
-        songs = _read(folder, list(shares), roles, progress)
+    name = genre_file.stem if genre_file else "base"
+    if folder is None:
+        _write_card_again(genre_file, out, figures)
+        return
+    place = choose_device(device)
+    threads = threads or os.cpu_count() or 1
+    torch.set_num_threads(threads)
+    torch.manual_seed(SEED)
+    if genre_file and base is None and weights_path("base").is_file():
+        base = weights_path("base")
+    console = Console(stderr=True)
+    with _progress(console) as progress:
+        own = _genre(genre_file, folder, base, progress) if genre_file else None
+        run_folder = run_folder or Path("runs") / name
+        out = out or weights_path(own.weights if own else name)
+        roles = [role for role in ROLES if own is None or any(player.role == role for player in own.players)]
+        read = _read(folder, own, corpora, roles=roles, processes=threads, progress=progress)
+        show_reading(read, run_folder, console)
+        shares = _shares(own, read, corpora)
         network = load_base(base) if base else Composer(Architecture())
-        plan = train.Plan(corpora=shares, tokens=tokens, decay=own is not None)
-        trainer = train.Trainer(network, songs, plan)
+        plan = train.Plan(
+            corpora=shares, tokens=tokens or _tokens(own, read, shares), decay=own is not None, seed=SEED
+        )
+        trainer = train.Trainer(network, [song for corpus in read for song in corpus.songs], plan, place)
         _learn(trainer, run_folder, progress)
-        train.export(run_folder, out, _provenance(trainer, songs, base))
+        train.export(run_folder, out, _provenance(trainer, read, roles, base))
         if own:
-            _index(folder, own.archives, index_path(out), progress)
-    judged = trainer.held_out
-    loss = f"held-out loss {judged['all']:.3f} nats a token" if judged else "no song was held out to judge it by"
-    Console(stderr=True).print(f"{out}: {loss}")
+            _index([corpus for corpus in read if corpus.name in own.archives], index_path(out), progress)
+    if trainer.first and trainer.best:
+        show_losses(trainer.first.losses, trainer.best.losses, console)
+    card = write_card(out, own.name if own else None, figures)
+    listen = f"; listen: lnh compose '/g {own.name}'" if own else ""
+    console.print(f"{out}, and its card {card}{listen}", highlight=False, markup=False, soft_wrap=True)
 
 
-def _shares(own: tuple[str, ...], corpora: str) -> dict[str, float]:
-    """Share of the examples by corpus: a genre's own songs first, the rest by the weights that were given."""
+def _write_card_again(genre_file: Path | None, out: Path | None, figures: Path | None) -> None:
+    own = load_genre(genre_file) if genre_file else None
+    if not own and not out:
+        raise NeedsOperator("nothing to learn: give GENRE.toml and --midi FOLDER; lnh train --help tells more")
+    weights = out or weights_path(own.weights if own else "base")
+    if not weights.is_file():
+        raise NeedsOperator(f"{weights}: no such file; give --midi FOLDER to train it")
+    click.echo(f"{write_card(weights, own.name if own else None, figures)}", err=True)
+
+
+def _progress(console: Console) -> Progress:
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    return Progress(*columns, console=console)
+
+
+# --- the genre
+
+
+def _genre(path: Path, folder: Path, base: Path | None, progress: Progress) -> Genre:
+    """The genre of a file, which is written from the songs where there is none."""
+    if path.is_file():
+        genre = load_genre(path)
+        unknown = [name for name in genre.archives if name not in CORPORA]
+        if unknown:
+            raise NeedsOperator(f"{path}: archives has {unknown[0]!r}; it can be {', '.join(CORPORA)}")
+        return genre
+    sources = own_sources(folder, path.stem, [path.stem if path.stem in CORPORA else FALLBACK])
+    files = [file for source in sources for file in files_of(source, CACHE)]
+    task = progress.add_task("looking at the songs", total=None)
+    found = survey(files, lambda total: progress.update(task, total=total, advance=1))
+    corpus = path.stem
+    if corpus not in CORPORA:
+        corpus = nearest_corpus(load_base(base), corpora_of(read_provenance(base)), found) if base else FALLBACK
+    genre = write_genre(path, found, corpus)
+    tempo = genre.tempo
+    progress.console.print(
+        f"{path} is written from {len(found.tempi)} songs: {', '.join(player.name for player in genre.players)}; "
+        f"{tempo.slowest_bpm:g} to {tempo.fastest_bpm:g} bpm, mostly {tempo.default_bpm:g}; learned as {corpus}. "
+        "Change what you know better and train again.",
+        highlight=False, markup=False, soft_wrap=True,
+    )  # fmt: skip
+    return genre
+
+
+# --- the songs
+
+
+def _read(
+    folder: Path, own: Genre | None, corpora: str, *, roles: list[Role], processes: int, progress: Progress
+) -> list[Corpus]:
+    """The genre's own songs first, then the others."""
+    sources = own_sources(folder, own.name, own.archives) if own else []
+    taken = {source.corpus for source in sources}
+    sources += [corpus_source(folder, name) for name in _weights(corpora) if name not in taken]
+    if not sources:
+        raise NeedsOperator("nothing to learn: give GENRE.toml, --corpora, or both")
+    read = []
+    for source in sources:
+        task = progress.add_task(f"reading {source.corpus}", total=None)
+
+        def on_files(done: int, total: int, task: object = task) -> None:
+            progress.update(task, total=total, advance=done)  # type: ignore[arg-type]
+
+        read.append(load_corpus(source, roles, CACHE, processes, on_files))
+    songs = sum(len(corpus.songs) for corpus in read if own and corpus.name in taken)
+    if own and songs < FEW_SONGS:
+        progress.console.print(f"Only {songs} songs: they will be half learned by heart; {FEW_SONGS} are few already.")
+    return read
+
+
+def _weights(corpora: str) -> dict[str, float]:
+    """What `--corpora` gives to each."""
     weights = {}
     for name, _, weight in (each.partition("=") for each in corpora.split(",") if each):
-        if name not in (*CORPORA, *own):
+        if name not in CORPORA:
             raise NeedsOperator(f"corpus {name!r} is not one of {', '.join(CORPORA)}; see model/tokens.py")
         if not re.fullmatch(r"\d*\.?\d+", weight or "1") or float(weight or 1) == 0:
             raise NeedsOperator(f"--corpora: the share of {name} is {weight!r}; write a number above 0, as {name}=0.25")
-        if name not in own:
-            weights[name] = float(weight or 1)
-    unknown = [name for name in own if name not in CORPORA]
-    if unknown:
-        raise NeedsOperator(f"corpus {unknown[0]!r} is not one of {', '.join(CORPORA)}; see model/tokens.py")
-    if not own and not weights:
-        raise NeedsOperator("nothing to learn: give --genre, --corpora, or both")
-    kept = 0.0 if not own else SHARE_OF_OWN if weights else 1.0
+        weights[name] = float(weight or 1)
+    return weights
+
+
+def _shares(own: Genre | None, read: list[Corpus], corpora: str) -> dict[str, float]:
+    """Share of the examples by corpus: a genre's own songs first, the rest by the weights that were given."""
+    ours = [corpus.name for corpus in read if own and corpus.name in own.archives]
+    weights = {name: weight for name, weight in _weights(corpora).items() if name not in ours}
+    kept = 0.0 if not ours else SHARE_OF_OWN if weights else 1.0
     total = sum(weights.values())
-    shares = {name: kept / len(own) for name in own}
+    shares = {name: kept / len(ours) for name in ours}
     return shares | {name: (1 - kept) * weight / total for name, weight in weights.items()}
 
 
-def _progress() -> Progress:
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    return Progress(*columns, console=Console(stderr=True))
+def _tokens(own: Genre | None, read: list[Corpus], shares: dict[str, float]) -> int:
+    """PASSES through the songs: those of the genre, which are some of the examples, or all."""
+    ours = [corpus for corpus in read if not own or corpus.name in own.archives]
+    once = sum(len(song.tokens) for corpus in ours for song in corpus.learned)
+    share = sum(shares[corpus.name] for corpus in ours)
+    return max(round(PASSES * once / share), FEWEST_STEPS * train.WINDOW * train.BATCH)
 
 
-def _read(folder: Path, corpora: list[str], roles: list[Role], progress: Progress) -> list[Song]:
-    songs = []
-    for corpus in corpora:
-        task = progress.add_task(f"reading {corpus}", total=None)
-
-        def on_file(total: int, task: object = task) -> None:
-            progress.update(task, total=total, advance=1)  # type: ignore[arg-type]
-
-        songs += load_corpus(folder, corpus, roles, Path("runs") / "cache", on_file)
-        progress.update(task, total=1, completed=1)
-    return songs
+# --- learning
 
 
 def _learn(trainer: train.Trainer, run_folder: Path, progress: Progress) -> None:
     task = progress.add_task("learning", total=trainer.plan.steps)
+    told = [-1]
 
     def on_step(now: train.Progress) -> None:
-        judged = f", held out {now.held_out['all']:.3f}" if now.held_out else ""
-        progress.update(task, completed=now.step, description=f"loss {now.loss:.3f}{judged}")
+        progress.update(task, completed=now.step, description=f"learning, loss {now.loss:.3f}")
+        if now.judged and now.judged.step > told[-1]:
+            show_judgement(now.judged, now.loss, now.judged == now.best, progress.console)
+            told.append(now.judged.step)
 
+    progress.console.print(f"Learning on {trainer.device}: {trainer.plan.tokens:,} tokens; state in {run_folder}",
+                           highlight=False, markup=False)  # fmt: skip
     train.train(trainer, run_folder, on_step)
+    if trainer.best and trainer.step < trainer.plan.steps:
+        progress.update(task, total=trainer.step)
+        progress.console.print(f"Held-out songs are no longer foretold better: the weights of step {trainer.best.step}")
 
 
-def _provenance(trainer: train.Trainer, songs: list[Song], base: Path | None) -> dict[str, object]:
-    plan = trainer.plan
+def _provenance(
+    trainer: train.Trainer, read: list[Corpus], roles: list[Role], base: Path | None
+) -> dict[str, object]:
+    """What the header of the weights says of how they came to be; the card is written from it."""
+    plan, best = trainer.plan, trainer.best
     return {
         "corpora": dict(plan.corpora),
-        "songs": {name: sum(song.corpus == name and not song.held_out for song in songs) for name in plan.corpora},
-        "tokens_seen": trainer.step * train.WINDOW * train.BATCH,
-        "held_out_loss": trainer.held_out,
+        "songs": {corpus.name: len(corpus.learned) for corpus in read},
+        "tokens": {corpus.name: sum(len(song.tokens) for song in corpus.learned) for corpus in read},
+        "held_out": {
+            corpus.name: {"songs": len(corpus.songs) - len(corpus.learned), "groups": len(corpus.held_out_groups),
+                          "of_groups": len(set(corpus.groups))}
+            for corpus in read
+        },
+        "licences": {corpus.name: {printable(name): count for name, count in corpus.licences.items()}
+                     for corpus in read},
+        "tokens_seen": (best.step if best else trainer.step) * train.WINDOW * train.BATCH,
+        "first_loss": trainer.first.losses if trainer.first else {},
+        "held_out_loss": best.losses if best else {},
+        "roles": list(roles),
         "base": read_provenance(base) if base else None,
         "seed": plan.seed,
-    }
+        "device": trainer.device,
+        "date": date.today().isoformat(),
+    }  # fmt: skip
 
 
-def _index(folder: Path, archives: tuple[str, ...], path: Path, progress: Progress) -> None:
+def _index(corpora: list[Corpus], path: Path, progress: Progress) -> None:
     """Index the passages of the genre's songs, so that none is copied."""
-    scores = []
-    for corpus in archives:
-        with midi_files(folder, corpus) as files:
-            task = progress.add_task(f"indexing {corpus}", total=len(files))
-            scores += [score for _, score in read_scores(files, lambda task=task: progress.advance(task))]  # type: ignore[misc]
-    build_index(scores).save(path)
+    paths = [path for corpus in corpora for path in corpus.paths]
+    build_index([read_midi(path) for path in progress.track(paths, description="comparing the songs")]).save(path)

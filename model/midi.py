@@ -33,6 +33,7 @@ MOST_BARS = 2000
 LONGEST_SONG = MOST_BARS * 8  # beats; arrays are as long as the song
 LARGEST_FILE = 10_000_000  # bytes; twenty times the largest of 11,502 songs
 MOST_NOTES = 200_000  # of a file
+SMPTE = "time in SMPTE frames, not in beats"
 SAME_PART = 0.8  # share of common notes above which two tracks double each other
 ONE_VOICE = 1.15  # notes struck together on average below which a track is a melody
 HAND_BEATS = 2  # before and after, that tell where the hands part
@@ -121,13 +122,15 @@ def _read_tracks(path: Path) -> tuple[Any, list[_Track]]:
     """What symusic reads, and its tracks that have notes."""
     try:
         size = path.stat().st_size
-        if size > LARGEST_FILE:
-            raise BadMidi(path, "too large", f"{size:,} bytes; at most {LARGEST_FILE:,} are read")
-        raw: Any = symusic.Score(str(path))
-    except (RuntimeError, OSError, UnicodeError) as error:
-        raise BadMidi(path, "damaged, or no MIDI", str(error)) from error
+        raw: Any = symusic.Score(str(path)) if 0 < size <= LARGEST_FILE else None
+    except (RuntimeError, ValueError, OSError) as error:
+        raise BadMidi(path, SMPTE if _counts_frames(path) else "damaged, or no MIDI", str(error)) from error
+    if not size:
+        raise BadMidi(path, "empty")
+    if raw is None:
+        raise BadMidi(path, "too large", f"{size:,} bytes; at most {LARGEST_FILE:,} are read")
     if raw.ticks_per_quarter <= 0:
-        raise BadMidi(path, "time in SMPTE frames, not in beats")
+        raise BadMidi(path, SMPTE)
     notes = sum(len(track.notes) for track in raw.tracks)
     if notes > MOST_NOTES:
         raise BadMidi(path, "too large", f"{notes:,} notes; at most {MOST_NOTES:,} are read")
@@ -139,6 +142,16 @@ def _read_tracks(path: Path) -> tuple[Any, list[_Track]]:
     if not tracks:
         raise BadMidi(path, "no notes")
     return raw, tracks
+
+
+def _counts_frames(path: Path) -> bool:
+    """Whether the head of a file that cannot be read says that its time is in frames of film."""
+    try:
+        with path.open("rb") as file:
+            head = file.read(13)
+    except OSError:
+        return False
+    return head[:4] == b"MThd" and head[12:] >= b"\x80"
 
 
 def write_midi(score: Score, genre: Genre, path: Path, title: str = "") -> None:

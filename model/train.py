@@ -1,12 +1,17 @@
 """Learning from songs: windows of whole bars, moved to any key, until the asked number of tokens is seen.
 
-Matrices learn by Muon (Jordan et al. 2024), the rest by AdamW. A run keeps its state in its folder and goes on from
-there when it is started again.
+Matrices learn by Muon (Jordan et al. 2024), the rest by AdamW. Held-out songs are judged now and then; the network that
+judged best is kept, and a run that has not become better for long is over. A run keeps its state in its folder and goes
+on from there when it is started again, as if nothing had happened.
 """
 
+import hashlib
 import json
+import signal
+import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -21,7 +26,7 @@ from torch.nn import functional
 
 from model import tokens as t
 from model.corpus import BadCorpus, Song
-from model.errors import NeedsOperator
+from model.errors import NeedsOperator, writing
 from model.network import Architecture, Composer, transpose
 from model.weights import FORMAT, save_weights
 
@@ -31,7 +36,10 @@ PEAK_RATE = 2e-3
 WARM_UP = 60  # steps
 WEIGHT_DECAY = 0.05
 TRANSPOSE = range(-5, 7)  # semitones
-SAVE_EVERY = 100  # steps; also how often held-out songs are judged
+SAVE_EVERY = 100  # steps at most; also how often held-out songs are judged
+JUDGEMENTS = 20  # of a run, where that is not more often than SAVE_LEAST
+SAVE_LEAST = 10  # steps
+PATIENCE = 5  # judgements in a row that are no better, after which a run is over
 HELD_OUT_WINDOWS = 32
 IGNORED = -100  # the target of padding
 KINDS = {
@@ -54,6 +62,19 @@ class Plan:
         """Number of steps."""
         return max(1, self.tokens // (WINDOW * BATCH))
 
+    @property
+    def save_every(self) -> int:
+        """Steps from one judging, and saving, to the next."""
+        return min(SAVE_EVERY, max(SAVE_LEAST, self.steps // JUDGEMENTS))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judgement:
+    """How well held-out songs are foretold after so many steps."""
+
+    step: int
+    losses: dict[str, float]  # nats a token, "all" and by kind
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Progress:
@@ -62,7 +83,8 @@ class Progress:
     step: int
     steps: int
     loss: float  # nats a token, average of the last steps
-    held_out: dict[str, float]  # nats a token on held-out songs, "all" and by kind; empty before the first judging
+    judged: Judgement | None  # the last
+    best: Judgement | None  # the one whose network is kept
 
 
 Example = tuple[NDArray[np.int16], NDArray[np.int16]]  # tokens (n,), inputs (n, len(INPUTS))
@@ -75,19 +97,20 @@ class BadRun(NeedsOperator):
 class Trainer:
     """A network, its optimizers, and the songs."""
 
-    def __init__(self, network: Composer, songs: Sequence[Song], plan: Plan) -> None:
-        """Ready for step 0.
+    def __init__(self, network: Composer, songs: Sequence[Song], plan: Plan, device: str = "cpu") -> None:
+        """Ready for step 0, on a torch device.
 
         Raises:
             BadCorpus: There is nothing to learn in a corpus of the plan.
         """
-        self.network, self.plan = network, plan
+        self.network, self.plan, self.device = network.to(device), plan, device
+        self.songs_digest = _digest(songs)
         self.learning = {c: [s for s in songs if s.corpus == c and not s.held_out] for c in plan.corpora}
         for corpus, learned in self.learning.items():
             if not learned:
                 raise BadCorpus(f"corpus {corpus}: no song to learn from is left after some were held out; add songs")
-        main = max(plan.corpora, key=lambda corpus: plan.corpora[corpus])
-        self.judged = [song for song in songs if song.corpus == main and song.held_out]
+        largest = max(plan.corpora.values())
+        self.judged = [song for song in songs if song.held_out and plan.corpora.get(song.corpus) == largest]
         matrices = [p for p in network.blocks.parameters() if p.ndim == 2]
         tables = [network.token.weight, network.known.weight]
         self.optimizers: list[torch.optim.Optimizer] = [
@@ -96,7 +119,15 @@ class Trainer:
         ]
         self.step = 0
         self.loss = 0.0
-        self.held_out: dict[str, float] = {}
+        self.first: Judgement | None = None  # before anything was learned
+        self.last: Judgement | None = None
+        self.best: Judgement | None = None
+        self.no_better = 0  # judgements since the best
+
+    @property
+    def over(self) -> bool:
+        """Whether the plan is fulfilled, or held-out songs have not been foretold better for long."""
+        return self.step >= self.plan.steps or self.no_better >= PATIENCE
 
     def learn(self) -> None:
         """One step."""
@@ -106,7 +137,7 @@ class Trainer:
         for optimizer in self.optimizers:
             for group in optimizer.param_groups:
                 group["lr"] = rate
-        loss = self._loss(tokens, inputs).mean()
+        loss = losses(self.network, tokens, inputs).mean()
         loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
         for optimizer in self.optimizers:
@@ -115,18 +146,29 @@ class Trainer:
         self.step += 1
         self.loss += (loss.item() - self.loss) / min(self.step, 50)
 
-    @torch.no_grad()
-    def judge(self) -> dict[str, float]:
-        """Nats a token on windows of held-out songs, the same at each call."""
+    def judge(self, folder: Path) -> None:
+        """Judge by the held-out songs, if there are any, and keep the network in `folder` if it is the best so far."""
         if not self.judged:
-            return {}
+            return
+        self.last = Judgement(step=self.step, losses=self.held_out_losses())
+        self.first = self.first or self.last
+        self.no_better += 1
+        if self.best is None or self.last.losses["all"] < self.best.losses["all"]:
+            self.best, self.no_better = self.last, 0
+            _save_file({name: each.contiguous() for name, each in self.network.state_dict().items()},
+                       folder / "best.safetensors", {})  # fmt: skip
+
+    @torch.no_grad()
+    def held_out_losses(self) -> dict[str, float]:
+        """Nats a token on windows of held-out songs, "all" and by kind; the same windows at each call."""
         rng = np.random.default_rng(0)
-        losses, targets = [], []
+        found, targets = [], []
         for _ in range(HELD_OUT_WINDOWS // BATCH):
-            tokens, inputs = collate([example(self.judged[rng.integers(len(self.judged))], rng) for _ in range(BATCH)])
-            losses.append(self._loss(tokens, inputs))
+            songs = [self.judged[rng.integers(len(self.judged))] for _ in range(BATCH)]
+            tokens, inputs = (each.to(self.device) for each in collate([example(song, rng) for song in songs]))
+            found.append(losses(self.network, tokens, inputs))
             targets.append(tokens[:, 1:][tokens[:, 1:] != IGNORED])
-        loss, target = torch.cat(losses), torch.cat(targets)
+        loss, target = torch.cat(found), torch.cat(targets)
         result = {"all": loss.mean().item()}
         for kind, ranges in KINDS.items():
             chosen = torch.zeros_like(target, dtype=torch.bool)
@@ -138,16 +180,16 @@ class Trainer:
 
     def save(self, folder: Path) -> None:
         """Keep everything that is needed to go on, all or nothing."""
-        folder.mkdir(parents=True, exist_ok=True)
         tensors = {f"network.{name}": tensor.contiguous() for name, tensor in self.network.state_dict().items()}
         for i, optimizer in enumerate(self.optimizers):
             for p, state in optimizer.state_dict()["state"].items():
                 tensors |= {f"optimizer.{i}.{p}.{name}": value.contiguous() for name, value in state.items()}
-        state = {"step": self.step, "loss": self.loss, "held_out": self.held_out, "plan": asdict(self.plan),
-                 "format": FORMAT, "architecture": asdict(self.network.architecture)}  # fmt: skip
-        partial = folder / "state.partial"
-        save_file(tensors, partial, {"state": json.dumps(state)})
-        partial.replace(folder / "state.safetensors")
+        about = {
+            "step": self.step, "loss": self.loss, "no_better": self.no_better, "songs": self.songs_digest,
+            "first": _as_json(self.first), "last": _as_json(self.last), "best": _as_json(self.best),
+            "plan": asdict(self.plan), "format": FORMAT, "architecture": asdict(self.network.architecture),
+        }  # fmt: skip
+        _save_file(tensors, folder / "state.safetensors", {"state": json.dumps(about)})
 
     def resume(self, folder: Path) -> None:
         """Go on from what `save` kept, if anything.
@@ -163,6 +205,8 @@ class Trainer:
             raise BadRun(f"{folder}: holds a run on {state['plan']['corpora']}; choose another folder with --run")
         if state["format"] != FORMAT:
             raise BadRun(f"{folder}: holds a run with another vocabulary; choose another folder with --run")
+        if state.get("songs") != self.songs_digest:
+            raise BadRun(f"{folder}: holds a run on other songs, or on other bars of them; delete it to begin anew")
         tensors = load_file(path)
         try:
             self.network.load_state_dict(_under("network.", tensors))
@@ -174,7 +218,8 @@ class Trainer:
                 parameter, _, key = name.partition(".")
                 stored.setdefault(int(parameter), {})[key] = value
             optimizer.load_state_dict({**optimizer.state_dict(), "state": stored})
-        self.step, self.loss, self.held_out = state["step"], state["loss"], state["held_out"]
+        self.step, self.loss, self.no_better = state["step"], state["loss"], state["no_better"]
+        self.first, self.last, self.best = (_from_json(state[name]) for name in ("first", "last", "best"))
 
     def _rate(self) -> float:
         warm = min(1.0, (self.step + 1) / WARM_UP)
@@ -189,16 +234,18 @@ class Trainer:
             examples.append(example(songs[rng.integers(len(songs))], rng))
         tokens, inputs = collate(examples)
         semitones = torch.from_numpy(rng.choice(np.array(TRANSPOSE), BATCH))
-        return transpose(tokens, inputs, semitones)
+        tokens, inputs = transpose(tokens, inputs, semitones)
+        return tokens.to(self.device), inputs.to(self.device)
 
-    def _loss(self, tokens: Tensor, inputs: Tensor) -> Tensor:
-        """Nats for each token that is not padding, (n,)."""
-        seen = tokens[:, :-1].clamp(min=0)
-        with torch.autocast(tokens.device.type, dtype=torch.bfloat16):
-            logits = self.network(seen, inputs[:, :-1])
-        target = tokens[:, 1:].flatten()
-        loss = functional.cross_entropy(logits.flatten(0, 1).float(), target, ignore_index=IGNORED, reduction="none")
-        return loss[target != IGNORED]
+
+def losses(network: Composer, tokens: Tensor, inputs: Tensor) -> Tensor:
+    """Nats for each token that is not padding, (n,)."""
+    seen = tokens[:, :-1].clamp(min=0)
+    with torch.autocast(tokens.device.type, dtype=torch.bfloat16):
+        logits = network(seen, inputs[:, :-1])
+    target = tokens[:, 1:].flatten()
+    loss = functional.cross_entropy(logits.flatten(0, 1).float(), target, ignore_index=IGNORED, reduction="none")
+    return loss[target != IGNORED]
 
 
 def example(song: Song, rng: np.random.Generator) -> Example:
@@ -225,31 +272,64 @@ def collate(examples: Sequence[Example]) -> tuple[Tensor, Tensor]:
 
 
 def train(trainer: Trainer, folder: Path, on_step: Callable[[Progress], None]) -> None:
-    """Learn until the plan is fulfilled, keeping the state in `folder`; interrupted, it keeps what it has."""
+    """Learn until the run is over, keeping its state in `folder`; interrupted, it finishes its step and keeps that.
+
+    Raises:
+        BadRun: The folder holds another run, or a damaged one.
+    """
     trainer.resume(folder)
-    steps = trainer.plan.steps
-    try:
-        while trainer.step < steps:
+    folder.mkdir(parents=True, exist_ok=True)
+    _forget_log_after(trainer.step, folder)
+    with _interrupts() as interrupts:
+        if trainer.step == 0:
+            _keep(trainer, folder)
+        while not trainer.over and not interrupts:
             trainer.learn()
-            if trainer.step % SAVE_EVERY == 0 or trainer.step == steps:
-                trainer.held_out = trainer.judge()
-                trainer.save(folder)
-                _log(trainer, folder)
-            on_step(Progress(step=trainer.step, steps=steps, loss=trainer.loss, held_out=trainer.held_out))
-    except KeyboardInterrupt:
-        trainer.save(folder)
-        raise
+            if trainer.step % trainer.plan.save_every == 0 or trainer.step == trainer.plan.steps:
+                _keep(trainer, folder)
+            on_step(Progress(step=trainer.step, steps=trainer.plan.steps, loss=trainer.loss, judged=trainer.last,
+                             best=trainer.best))  # fmt: skip
+        if interrupts:
+            trainer.save(folder)
+            raise KeyboardInterrupt
+
+
+def _keep(trainer: Trainer, folder: Path) -> None:
+    trainer.judge(folder)
+    trainer.save(folder)
+    _log(trainer, folder)
+
+
+@contextmanager
+def _interrupts() -> Iterator[list[int]]:
+    """The signals that asked this process to stop, for whoever looks; half a step must not be kept."""
+    asked: list[int] = []
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    if threading.current_thread() is not threading.main_thread():  # Python gives signals to no other
+        yield asked
+        return
+    before = [signal.signal(number, lambda number, _frame: asked.append(number)) for number in numbers]
+    try:
+        yield asked
+    finally:
+        for number, handler in zip(numbers, before, strict=True):
+            signal.signal(number, handler)
 
 
 def export(folder: Path, path: Path, provenance: dict[str, object]) -> None:
-    """Turn the state of a run into weights to compose with.
+    """Turn a run into weights to compose with: those that judged best, or the last where no song was held out.
 
     Raises:
-        BadRun: There is no run in the folder.
+        BadRun: There is no run in the folder, or it is damaged.
     """
     state = read_state(folder)
     network = Composer(Architecture(**state["architecture"]))
-    network.load_state_dict(_under("network.", load_file(folder / "state.safetensors")))
+    try:
+        tensors = (load_file(folder / "best.safetensors") if state.get("best")
+                   else _under("network.", load_file(folder / "state.safetensors")))  # fmt: skip
+        network.load_state_dict(tensors)
+    except (SafetensorError, OSError, RuntimeError) as error:
+        raise BadRun(f"{folder}: best.safetensors is missing or damaged; delete the folder to begin anew") from error
     save_weights(path, network, provenance)
 
 
@@ -268,11 +348,46 @@ def read_state(folder: Path) -> dict[str, Any]:
 
 
 def _log(trainer: Trainer, folder: Path) -> None:
-    held_out = {kind: round(loss, 4) for kind, loss in trainer.held_out.items()}
+    held_out = {kind: round(loss, 4) for kind, loss in trainer.last.losses.items()} if trainer.last else {}
     line = {"step": trainer.step, "tokens": trainer.step * WINDOW * BATCH, "loss": round(trainer.loss, 4),
             "held_out": held_out, "time": round(time.time())}  # fmt: skip
     with (folder / "log.jsonl").open("a", encoding="utf-8") as log:
         log.write(json.dumps(line) + "\n")
+
+
+def _forget_log_after(step: int, folder: Path) -> None:
+    """Drop lines of steps that were logged but not kept, for they are done again."""
+    path = folder / "log.jsonl"
+    if path.is_file():
+        lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
+        kept = [line for line in lines if line.endswith("\n") and json.loads(line)["step"] <= step]
+        path.write_text("".join(kept) if (folder / "state.safetensors").is_file() else "", encoding="utf-8")
+
+
+def _save_file(tensors: dict[str, Tensor], path: Path, metadata: dict[str, str]) -> None:
+    """Write all or nothing."""
+    with writing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial = path.with_suffix(".partial")
+        save_file(tensors, partial, metadata)
+        partial.replace(path)
+
+
+def _as_json(judgement: Judgement | None) -> dict[str, Any] | None:
+    return asdict(judgement) if judgement else None
+
+
+def _from_json(stored: dict[str, Any] | None) -> Judgement | None:
+    return Judgement(**stored) if stored else None
+
+
+def _digest(songs: Sequence[Song]) -> str:
+    """Changes with the songs, their order, and who is held out."""
+    digest = hashlib.sha256()
+    for song in songs:
+        digest.update(f"{song.corpus} {song.held_out}".encode())
+        digest.update(song.tokens.tobytes())
+    return digest.hexdigest()[:16]
 
 
 def _under(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -124,9 +124,22 @@ def read_provenance(path: Path) -> dict[str, Any]:
     Raises:
         BadWeights: Missing or damaged.
     """
+    return _read_about(path, "provenance")
+
+
+def read_architecture(path: Path) -> Architecture:
+    """The shape of the network of a weights file.
+
+    Raises:
+        BadWeights: Missing or damaged.
+    """
+    return Architecture(**_read_about(path, "architecture"))
+
+
+def _read_about(path: Path, key: str) -> dict[str, Any]:
     try:
         with safe_open(path, framework="pt") as stored:
-            provenance: dict[str, Any] = json.loads((stored.metadata() or {})["provenance"])
-            return provenance
+            about: dict[str, Any] = json.loads((stored.metadata() or {})[key])
+            return about
     except (SafetensorError, OSError, KeyError, ValueError) as error:
-        raise BadWeights(f"{path}: no provenance to be read ({error})") from error
+        raise BadWeights(f"{path}: no {key} to be read ({error})") from error

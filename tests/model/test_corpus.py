@@ -1,5 +1,6 @@
-"""Songs to learn from are read once, kept apart by song, and damaged ones are passed over."""
+"""Songs to learn from are found in folders and archives, and some of them are held out."""
 
+import io
 import lzma
 import tarfile
 from pathlib import Path
@@ -10,39 +11,44 @@ from scores import make_score
 
 from model import tokens as t
 from model.corpus import (
+    FEWEST_HELD_OUT,
     HELD_OUT_SHARE,
     BadCorpus,
     as_song,
+    corpus_source,
+    files_of,
+    held_out_groups,
     is_held_out,
-    load_corpus,
-    midi_files,
-    read_scores,
+    own_sources,
     song_groups,
 )
-from model.genre import Genre
-from model.midi import write_midi
-from model.reader import INPUTS, decode
-from model.score import ROLES, Role
+from model.reader import INPUTS
+from model.score import Role
 
 BAND: tuple[Role, ...] = ("drums", "rhythm", "bass", "lead")
-KEPT = next(f"group {i}" for i in range(1000) if is_held_out(f"group {i}"))
-LEARNED = next(f"group {i}" for i in range(1000) if not is_held_out(f"group {i}"))
 
 
 @pytest.fixture
-def music(tmp_path: Path, genre: Genre) -> Path:
-    """Three good songs, two of them versions of one, a tiny one, a damaged one, and what is no music."""
-    folder = tmp_path / "music"
-    (folder / "folk").mkdir(parents=True)
-    for i, name in enumerate(("one.mid", "one again.mid", "other.MID")):
-        write_midi(make_score(10, tempo_bpm=120.0 + i), genre, folder / "folk" / name)
-    write_midi(make_score(2), genre, folder / "folk" / "tiny.mid")
-    (folder / "folk" / "damaged.mid").write_bytes(b"MThd\x00\x00")
-    (folder / "folk" / "notes.txt").write_text("no music")
-    rows = [("one.mid", KEPT), ("one again.mid", KEPT), ("other.MID", LEARNED)]
-    index = "".join(f"folk.tar.xz\tfolk/{name}\t{group}\n" for name, group in rows)
-    (folder / "INDEX.tsv").write_text("archive\tmember\tsong_group\n" + index)
-    return folder
+def folder(tmp_path: Path) -> Path:
+    """Files of a genre and of two corpora, by name only."""
+    for name in ("loose.mid", "deep/er/loose.MIDI", "rock/one.mid", "jazz/two.mid", "notes.txt"):
+        path = tmp_path / "music" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    return tmp_path / "music"
+
+
+def names(files: list[Path]) -> set[str]:
+    return {path.name for path in files}
+
+
+def make_archive(path: Path, *members: str) -> None:
+    with tarfile.open(path, "w:xz") as tar:
+        for name in members:
+            content = f"MIDI of {name}".encode()
+            info = tarfile.TarInfo(name)
+            info.size = len(content)
+            tar.addfile(info, io.BytesIO(content))
 
 
 def test_a_song_is_tokens_with_what_is_known_beside_each():
@@ -59,14 +65,6 @@ def test_a_song_in_which_none_of_the_players_plays_is_no_song_of_theirs():
     assert as_song(make_score(8, roles=("keys",)), "solo.mid", "folk", BAND, held_out=False) is None
 
 
-def test_versions_of_a_song_are_held_out_together(music: Path, tmp_path: Path):
-    songs = load_corpus(music, "folk", BAND, tmp_path / "cache")
-
-    assert {song.name: song.held_out for song in songs} == {
-        "one.mid": True, "one again.mid": True, "other.MID": False
-    }  # fmt: skip
-
-
 def test_who_is_held_out_never_changes():
     # Weights in use were judged by songs that they had not learned; another choice would leak them into the next run.
     kept = [name for name in map(str, range(60)) if is_held_out(name)]
@@ -80,99 +78,118 @@ def test_about_the_asked_share_is_held_out():
     assert abs(share - HELD_OUT_SHARE) < 0.015
 
 
-def test_damaged_and_tiny_files_are_passed_over_but_counted(music: Path):
-    counted = []
-    with midi_files(music, "folk") as files:
-        scores = list(read_scores(files, lambda: counted.append(1)))
+def test_of_a_small_folder_a_few_songs_are_held_out_whatever_chance_says():
+    unlucky = [name for name in map(str, range(200)) if not is_held_out(name)][:30]
 
-    assert {path.name for path, _ in scores} == {"one.mid", "one again.mid", "other.MID"}
-    assert len(counted) == len(files) == 5
+    kept = held_out_groups(unlucky)
 
-
-def test_a_corpus_is_read_once(music: Path, tmp_path: Path):
-    first = load_corpus(music, "folk", BAND, tmp_path / "cache")
-    read = []
-
-    again = load_corpus(music, "folk", BAND, tmp_path / "cache", read.append)
-
-    assert read == []
-    for song, same in zip(first, again, strict=True):
-        assert (song.name, song.corpus, song.held_out) == (same.name, same.corpus, same.held_out)
-        for name in ("tokens", "inputs", "bars"):
-            np.testing.assert_array_equal(getattr(song, name), getattr(same, name))
+    assert len(kept) == FEWEST_HELD_OUT
+    assert kept == held_out_groups(unlucky[::-1])
 
 
-def test_a_corpus_with_another_file_is_read_anew(music: Path, tmp_path: Path):
-    first = load_corpus(music, "folk", BAND, tmp_path / "cache")
-    (music / "folk" / "new.mid").write_bytes((music / "folk" / "one.mid").read_bytes())
-
-    songs = load_corpus(music, "folk", BAND, tmp_path / "cache")
-
-    assert len(songs) == len(first) + 1
+def test_of_four_songs_all_are_learned():
+    assert held_out_groups(["1", "2", "3", "4"]) == set()
 
 
-def test_another_line_up_is_read_anew(music: Path, tmp_path: Path):
-    load_corpus(music, "folk", BAND, tmp_path / "cache")
+def test_a_corpus_is_a_folder_or_an_archive_of_its_name(folder: Path, tmp_path: Path):
+    make_archive(folder / "folk.tar.xz", "folk/reel.mid", "folk/notes.txt")
 
-    songs = load_corpus(music, "folk", ("drums",), tmp_path / "cache")
+    rock, folk = corpus_source(folder, "rock"), corpus_source(folder, "folk")
 
-    for song in songs:
-        assert [part.role for part in decode(song.tokens.tolist(), 120.0).parts] == ["drums"]
-
-
-def test_an_archive_is_as_good_as_a_folder(music: Path, tmp_path: Path):
-    with tarfile.open(music / "folk.tar.xz", "w:xz") as tar:
-        for path in sorted((music / "folk").iterdir()):
-            tar.add(path, f"../../folk/{path.name}")
-            path.unlink()
-    (music / "folk").rmdir()
-
-    songs = load_corpus(music, "folk", ROLES, tmp_path / "cache")
-
-    assert {song.name for song in songs} == {"one.mid", "one again.mid", "other.MID"}
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["cache", "music"]  # nothing fell out of it
+    assert names(files_of(rock, tmp_path)) == {"one.mid"}
+    assert names(files_of(folk, tmp_path)) == {"reel.mid"}
 
 
-def test_without_an_index_every_file_is_a_song_of_its_own(music: Path):
-    (music / "INDEX.tsv").unlink()
+def test_a_genres_own_songs_are_in_the_folder_of_its_name(folder: Path):
+    (folder / "polka").mkdir()
+    (folder / "polka" / "oompah.mid").touch()
 
-    assert song_groups(music) == {}
+    (source,) = own_sources(folder, "polka", ["rock"])
 
-
-def test_the_index_is_found_above_the_folder(music: Path):
-    assert song_groups(music / "folk")["other.MID"] == LEARNED
-
-
-@pytest.mark.parametrize("files", [None, [], ["notes.txt"]])
-def test_a_folder_without_music_is_named(tmp_path: Path, files: list[str] | None):
-    if files is not None:
-        (tmp_path / "folk").mkdir()
-        for name in files:
-            (tmp_path / "folk" / name).write_text("no music")
-
-    with pytest.raises(BadCorpus) as caught, midi_files(tmp_path, "folk"):
-        pass
-
-    assert str(tmp_path) in str(caught.value)
+    assert source.corpus == "rock"
+    assert names(list(source.files)) == {"oompah.mid"}
 
 
-def test_a_folder_of_damaged_files_is_named(tmp_path: Path):
-    (tmp_path / "folk").mkdir()
-    (tmp_path / "folk" / "damaged.mid").write_bytes(b"MThd")
+def test_without_one_they_are_in_those_of_its_archives(folder: Path):
+    sources = own_sources(folder, "fusion", ["rock", "jazz", "reggae"])
+
+    found = {source.corpus: names(list(source.files)) for source in sources}
+    assert found == {"rock": {"one.mid"}, "jazz": {"two.mid"}}
+
+
+def test_without_these_all_that_lies_loose_is_the_genres_own(folder: Path, tmp_path: Path):
+    make_archive(folder / "sent by a friend.tar.xz", "gift.mid")
+    make_archive(folder / "reggae.tar.xz", "riddim.mid")
+
+    (source,) = own_sources(folder, "polka", ["folk"])
+
+    assert source.corpus == "folk"
+    assert names(files_of(source, tmp_path)) == {"loose.mid", "loose.MIDI", "gift.mid"}
+
+
+def test_nothing_falls_out_of_an_archive_and_no_name_is_lost(tmp_path: Path):
+    (tmp_path / "music").mkdir()
+    members = ("../../../out.mid", "/a/b.mid", "c/b.mid")
+    make_archive(tmp_path / "music" / "folk.tar.xz", *members)
+
+    files = files_of(corpus_source(tmp_path / "music", "folk"), tmp_path / "cache")
+
+    assert sorted(path.name for path in files) == ["b.mid", "b.mid", "out.mid"]
+    assert {path.read_text() for path in files} == {f"MIDI of {name}" for name in members}
+    assert all(path.is_relative_to(tmp_path / "cache") for path in files)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["cache", "music"]
+
+
+def test_an_archive_is_unpacked_once(tmp_path: Path):
+    make_archive(tmp_path / "folk.tar.xz", "reel.mid")
+    source = corpus_source(tmp_path, "folk")
+    (first,) = files_of(source, tmp_path / "cache")
+    first.write_text("still here")
+
+    (again,) = files_of(source, tmp_path / "cache")
+
+    assert again.read_text() == "still here"
+    assert [path.name for path in (tmp_path / "cache" / "unpacked").iterdir()] == [again.parent.name]
+
+
+def test_without_an_index_no_song_is_known(folder: Path):
+    assert song_groups(folder) == {}
+
+
+def test_the_index_is_found_above_the_folder(folder: Path):
+    (folder / "INDEX.tsv").write_text("member\tsong_group\nrock/one.mid\tthe one\nrock/other.mid\t\n")
+
+    assert song_groups(folder / "rock") == {"one.mid": "the one", "other.mid": "rock/other.mid"}
+
+
+@pytest.mark.parametrize("content", ["file\tgroup\na\tb\n", "member;song_group\na;b\n", b"\xff\xfe\x00"])
+def test_an_index_that_says_nothing_is_named(folder: Path, content: str | bytes):
+    (folder / "INDEX.tsv").write_bytes(content if isinstance(content, bytes) else content.encode())
+
+    with pytest.raises(BadCorpus, match=r"INDEX\.tsv"):
+        song_groups(folder)
+
+
+@pytest.mark.parametrize("files", [[], ["notes.txt"], ["folk/notes.txt"]])
+def test_a_folder_without_music_is_named(tmp_path: Path, files: list[str]):
+    for name in files:
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("no music")
 
     with pytest.raises(BadCorpus) as caught:
-        load_corpus(tmp_path, "folk", BAND, tmp_path / "cache")
+        corpus_source(tmp_path, "folk")
+    with pytest.raises(BadCorpus) as loose:
+        own_sources(tmp_path, "polka", ["folk"])
 
     assert str(tmp_path) in str(caught.value)
-    assert not (tmp_path / "cache").exists()
+    assert str(tmp_path) in str(loose.value)
 
 
 @pytest.mark.parametrize("content", [b"no archive", lzma.compress(bytes(4096))[:-20], lzma.compress(b"x" * 700)])
 def test_a_damaged_archive_is_named(tmp_path: Path, content: bytes):
     (tmp_path / "folk.tar.xz").write_bytes(content)
 
-    with pytest.raises(BadCorpus) as caught:
-        load_corpus(tmp_path, "folk", BAND, tmp_path / "cache")
+    with pytest.raises(BadCorpus, match="folk"):
+        files_of(corpus_source(tmp_path, "folk"), tmp_path / "cache")
 
-    assert f"{tmp_path}" in str(caught.value)
-    assert "folk" in str(caught.value)
+    assert not [path for path in (tmp_path / "cache").rglob("*") if path.is_file()]

@@ -1,20 +1,31 @@
-"""`lnh train` makes weights from a folder of songs, and says in a line why it cannot."""
+"""`lnh train` makes a genre from a folder of songs, goes on where it was killed, and says in a line why it cannot."""
 
+import json
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
+import torch
 from click.testing import CliRunner, Result
+from safetensors.torch import load_file
 from scores import make_score
+from stub_train import SMALL
 
-from model import learning
+from model import device, learning
 from model import train as training
 from model.errors import NeedsOperator
-from model.genre import Genre
+from model.genre import Genre, load_genre
 from model.learning import SHARE_OF_OWN, train_command
 from model.midi import write_midi
 from model.network import Architecture
 from model.originality import Index
 from model.weights import load_weights, read_provenance
+
+STUB = Path(__file__).resolve().parent.parent / "stub_train.py"
+STEPS = 20
+TOKENS = STEPS * SMALL["WINDOW"] * SMALL["BATCH"]
 
 
 @pytest.fixture
@@ -26,62 +37,181 @@ def music(tmp_path: Path, genre: Genre, monkeypatch: pytest.MonkeyPatch) -> Path
         write_midi(make_score(10, tempo_bpm=tempo_bpm), genre, path)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(learning, "Architecture", lambda: Architecture(width=32, layers=2, heads=2, window=256))
-    monkeypatch.setattr(training, "WINDOW", 128)
-    monkeypatch.setattr(training, "BATCH", 2)
+    monkeypatch.setattr(learning, "weights_path", lambda name: tmp_path / f"{name}.safetensors")
+    for name, value in SMALL.items():
+        monkeypatch.setattr(training, name, value)
     return tmp_path / "music"
 
 
-def train(music: Path, *arguments: str) -> Result:
-    return CliRunner().invoke(train_command, [str(music), "--threads", "1", "--tokens", "768", *arguments])
-
-
-def test_a_base_is_trained_and_then_tuned_to_a_genre(music: Path, tmp_path: Path):
-    base = train(music, "--corpora", "rock,heavy-metal", "--out", "base.safetensors")
-    tuned = train(
-        music, "--genre", "heavy-metal", "--corpora", "rock", "--base", "base.safetensors", "--out", "m.safetensors"
+@pytest.fixture
+def loose(tmp_path: Path, genre: Genre) -> Path:
+    """A folder of six songs that lie loose: as many as it takes for one to be held out."""
+    folder = tmp_path / "polkas"
+    folder.mkdir()
+    for i in range(6):
+        score = make_score(10 + i, tempo_bpm=100.0 + 10 * i, roles=("drums", "bass", "lead") if i else ("drums",))
+        write_midi(score, genre, folder / f"polka {i}.mid")
+    (folder / "INDEX.tsv").write_text(
+        "member\tsong_group\n" + "".join(f"polka {i}.mid\tpolka {i}\n" for i in range(6))
     )
+    (folder / "damaged.mid").write_bytes(b"MThd")
+    return folder
+
+
+def train(*arguments: str) -> Result:
+    return CliRunner().invoke(train_command, ["--threads", "1", "--tokens", "768", *arguments])
+
+
+def test_a_base_is_trained_and_then_tuned_to_a_genre(music: Path, tmp_path: Path, genre: Genre):
+    toml = Path(learning.__file__).parent.parent / "genres" / "heavy-metal.toml"
+
+    base = train("--midi", str(music), "--corpora", "rock,heavy-metal")
+    tuned = train(str(toml), "--midi", str(music), "--corpora", "rock")
 
     assert base.exit_code == 0, base.output
     assert tuned.exit_code == 0, tuned.output
-    assert load_weights(tmp_path / "m.safetensors").architecture.width == 32
-    provenance = read_provenance(tmp_path / "m.safetensors")
+    made = tmp_path / f"{genre.weights}.safetensors"
+    assert load_weights(made).architecture.width == 32
+    provenance = read_provenance(made)
     assert provenance["corpora"] == pytest.approx({"heavy-metal": SHARE_OF_OWN, "rock": 1 - SHARE_OF_OWN})
     assert provenance["songs"] == {"heavy-metal": 2, "rock": 1}
     assert provenance["base"]["corpora"] == {"rock": 0.5, "heavy-metal": 0.5}
     assert provenance["tokens_seen"] == 768
-    assert Index.load(tmp_path / "m.originality.safetensors").longest_run(make_score(10)) > 0
+    assert Index.load(made.with_suffix(".originality.safetensors")).longest_run(make_score(10)) > 0
+    assert "2 | heavy-metal | 60% | 2 |" in made.with_suffix(".md").read_text()
+
+
+def test_a_folder_of_files_becomes_a_genre_that_did_not_exist(loose: Path, music: Path, tmp_path: Path):
+    made = train("genres/polka.toml", "--midi", str(loose))
+
+    assert made.exit_code == 0, made.output
+    polka = load_genre(tmp_path / "genres" / "polka.toml")
+    assert [player.role for player in polka.players] == ["drums", "rhythm", "bass"]  # an only guitar is the rhythm
+    assert read_provenance(tmp_path / "polka.safetensors")["held_out"] == {
+        "other-band": {"songs": 1, "groups": 1, "of_groups": 6}
+    }
+    assert "damaged, or no MIDI" in made.output
+    assert "held out" in made.output
+    unused = (tmp_path / "runs/polka/unused.tsv").read_text().splitlines()
+    assert unused[1].startswith("damaged.mid\tdamaged, or no MIDI")
+    assert "The operator's own files" in (tmp_path / "polka.md").read_text()
+    assert (tmp_path / "polka.originality.safetensors").is_file()
+
+
+def test_a_run_that_is_killed_ends_as_one_that_is_not(loose: Path, tmp_path: Path):
+    def start(run: str, out: str) -> subprocess.Popen[bytes]:
+        arguments = ["polka.toml", "--midi", str(loose), "--run", run, "--out", out, "--tokens", str(TOKENS)]
+        command = [sys.executable, STUB, *arguments, "--threads", "1", "--device", "cpu", "--base", "base.safetensors"]
+        return subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+
+    def train_base() -> None:
+        command = [sys.executable, STUB, "--midi", str(tmp_path / "archive"), "--corpora", "folk", "--tokens", "192",
+                   "--threads", "1", "--out", "base.safetensors"]  # fmt: skip
+        (tmp_path / "archive").mkdir()
+        (tmp_path / "archive" / "folk").symlink_to(loose)
+        subprocess.run(command, cwd=tmp_path, check=True, capture_output=True, timeout=120)
+
+    def steps() -> int:
+        log = tmp_path / "killed" / "log.jsonl"
+        lines = log.read_text().splitlines() if log.is_file() else []
+        return json.loads(lines[-1])["step"] if lines else 0
+
+    train_base()
+    assert start("whole", "whole.safetensors").wait(120) == 0
+    killed = start("killed", "killed.safetensors")
+    while steps() < STEPS // 2 and killed.poll() is None:
+        time.sleep(0.002)
+    killed.kill()
+    killed.wait()
+    assert not (tmp_path / "killed.safetensors").exists()
+    assert start("killed", "killed.safetensors").wait(120) == 0
+
+    whole, again = (load_file(tmp_path / f"{name}.safetensors") for name in ("whole", "killed"))
+    assert whole.keys() == again.keys()
+    assert all(torch.equal(whole[name], again[name]) for name in whole)
+    logs = [
+        [json.loads(line) | {"time": 0} for line in (tmp_path / name / "log.jsonl").read_text().splitlines()]
+        for name in ("whole", "killed")
+    ]
+    assert logs[0] == logs[1]
 
 
 def test_the_same_command_goes_on_with_the_run(music: Path, tmp_path: Path):
-    train(music, "--corpora", "rock", "--out", "base.safetensors")
+    train("--midi", str(music), "--corpora", "rock")
 
-    again = train(music, "--corpora", "rock", "--out", "base.safetensors", "--tokens", "1536")
+    again = train("--midi", str(music), "--corpora", "rock", "--tokens", "1536")
 
     assert again.exit_code == 0, again.output
-    assert training.read_state(tmp_path / "runs" / "base")["step"] == 6
+    assert training.read_state(tmp_path / "runs" / "base")["step"] == 8
+
+
+def test_by_default_the_songs_are_gone_through_twice(music: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(learning, "FEWEST_STEPS", 1)
+
+    made = CliRunner().invoke(train_command, ["--midi", str(music), "--corpora", "rock", "--threads", "1"])
+
+    facts = read_provenance(music.parent / "base.safetensors")
+    assert made.exit_code == 0, made.output
+    assert facts["tokens_seen"] == pytest.approx(2 * facts["tokens"]["rock"], abs=SMALL["WINDOW"] * SMALL["BATCH"])
+
+
+def test_without_midi_only_the_card_is_written_again(music: Path, tmp_path: Path):
+    train("--midi", str(music), "--corpora", "rock")
+    (tmp_path / "base.md").unlink()
+
+    again = train("--out", str(tmp_path / "base.safetensors"))
+
+    assert again.exit_code == 0, again.output
+    assert "rock" in (tmp_path / "base.md").read_text()
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ([], "nothing to learn: give --genre, --corpora, or both"),
-        (["--corpora", "polka"], "corpus 'polka' is not one of heavy-metal"),
-        (["--corpora", "rock=much"], "the share of rock is 'much'; write a number above 0"),
-        (["--corpora", "jazz"], "neither jazz/ nor jazz.tar.xz is here"),
-        (["--corpora", "rock", "--base", "music/rock/three.mid"], "three.mid: damaged"),
+        ([], "nothing to learn: give GENRE.toml and --midi FOLDER"),
+        (["--midi", "music"], "nothing to learn: give GENRE.toml, --corpora, or both"),
+        (["--midi", "music", "--corpora", "polka"], "corpus 'polka' is not one of heavy-metal"),
+        (["--midi", "music", "--corpora", "rock=much"], "the share of rock is 'much'; write a number above 0"),
+        (["--midi", "music", "--corpora", "jazz"], "neither jazz/ nor jazz.tar.xz is here"),
+        (["--midi", "music", "--corpora", "rock", "--base", "music/rock/three.mid"], "three.mid: damaged"),
+        (["--midi", "music/rock", "Polka!.toml"], "name its file like genres/heavy-metal.toml"),
+        (["--midi", "music", "polka.toml"], "no MIDI file"),
+        (["--midi", "music/rock", "genres/metal.toml"], "alias 'metal' is claimed by"),
     ],
 )
-def test_what_cannot_be_trained_is_said_in_a_line(music: Path, arguments: list[str], message: str):
-    result = train(music, *arguments)
+def test_what_cannot_be_trained_is_said_in_a_line(music: Path, tmp_path: Path, arguments: list[str], message: str):
+    (tmp_path / "genres").mkdir()
+    shipped = Path(learning.__file__).parent.parent / "genres" / "heavy-metal.toml"
+    (tmp_path / "genres" / "heavy-metal.toml").write_bytes(shipped.read_bytes())
 
-    assert isinstance(result.exception, NeedsOperator)
+    result = train(*arguments)
+
+    assert isinstance(result.exception, NeedsOperator), result.output
     assert message in str(result.exception)
+    assert [path.name for path in tmp_path.rglob("*.toml")] == ["heavy-metal.toml"]
 
 
 def test_a_run_on_other_songs_is_refused(music: Path):
-    train(music, "--corpora", "rock", "--out", "base.safetensors")
+    train("--midi", str(music), "--corpora", "rock")
 
-    result = train(music, "--corpora", "heavy-metal", "--out", "base.safetensors")
+    result = train("--midi", str(music), "--corpora", "heavy-metal")
 
     assert isinstance(result.exception, training.BadRun)
     assert "--run" in str(result.exception)
+
+
+def test_the_gpu_is_taken_where_there_is_one(monkeypatch: pytest.MonkeyPatch):
+    for there, chosen in ((True, "cuda"), (False, "cpu")):
+        monkeypatch.setattr(torch.cuda, "is_available", lambda there=there: there)
+
+        assert device.choose_device() == chosen
+        assert device.choose_device("cpu") == "cpu"
+
+
+def test_a_gpu_that_is_not_there_is_missed(music: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+
+    result = train("--midi", str(music), "--corpora", "rock", "--device", "cuda")
+
+    assert isinstance(result.exception, NeedsOperator)
+    assert "--device" in str(result.exception)

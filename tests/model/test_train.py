@@ -1,6 +1,8 @@
 """A network learns from songs, in steps that can be stopped and gone on with."""
 
 import json
+import os
+import signal
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -17,7 +19,7 @@ from model.corpus import BadCorpus, Song, as_song
 from model.errors import NeedsOperator
 from model.network import Architecture, Composer
 from model.score import ROLES
-from model.train import BadRun, Plan, Progress, Trainer, collate, example, export, read_state, train
+from model.train import BadRun, Judgement, Plan, Progress, Trainer, collate, example, export, read_state, train
 from model.weights import load_weights, read_provenance
 
 SMALL = Architecture(width=32, layers=2, heads=2, window=128)
@@ -29,6 +31,8 @@ def small_steps(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(training, "BATCH", 4)
     monkeypatch.setattr(training, "WARM_UP", 5)
     monkeypatch.setattr(training, "SAVE_EVERY", 10)
+    monkeypatch.setattr(training, "SAVE_LEAST", 3)
+    monkeypatch.setattr(training, "JUDGEMENTS", 2)
     monkeypatch.setattr(training, "HELD_OUT_WINDOWS", 8)
     yield
 
@@ -70,15 +74,15 @@ def test_the_loss_falls(songs: list[Song], tmp_path: Path):
 
 def test_held_out_songs_are_judged_by_kind_of_token_and_better_in_the_end(songs: list[Song]):
     trainer = make_trainer(songs, make_plan(12))
-    before = trainer.judge()
+    before = trainer.held_out_losses()
 
     for _ in range(12):
         trainer.learn()
 
-    after = trainer.judge()
+    after = trainer.held_out_losses()
     assert set(after) == {"all", "pitch", "drums", "duration", "position", "structure"}
     assert after["all"] < before["all"]
-    assert after == trainer.judge()
+    assert after == trainer.held_out_losses()
 
 
 def test_held_out_songs_are_never_learned(songs: list[Song]):
@@ -90,13 +94,15 @@ def test_held_out_songs_are_never_learned(songs: list[Song]):
     assert [song.name for song in trainer.judged] == ["kept.mid"]
 
 
-def test_a_corpus_that_is_not_in_the_plan_is_not_learned(songs: list[Song]):
+def test_a_corpus_that_is_not_in_the_plan_is_not_learned(songs: list[Song], tmp_path: Path):
     plan = Plan(corpora={"rock": 1.0}, tokens=1, decay=False)
 
     trainer = make_trainer(songs, plan)
 
     assert list(trainer.learning) == ["rock"]
-    assert trainer.judge() == {}
+    trainer.judge(tmp_path)
+    assert trainer.best is None
+    assert not any(tmp_path.iterdir())
 
 
 def test_a_corpus_with_nothing_to_learn_is_named(songs: list[Song]):
@@ -112,17 +118,90 @@ def test_a_run_that_was_stopped_learns_the_same_as_one_that_was_not(songs: list[
     whole, first, second = (make_trainer(songs, plan) for _ in range(3))
 
     def stop(now: Progress) -> None:
-        if now.step == 3:
-            raise KeyboardInterrupt
+        if now.step == 5:
+            os.kill(os.getpid(), signal.SIGINT)
 
     train(whole, tmp_path / "whole", lambda _: None)
     with pytest.raises(KeyboardInterrupt):
         train(first, tmp_path / "stopped", stop)
     train(second, tmp_path / "stopped", lambda _: None)
 
+    assert first.step == 5
     assert second.step == whole.step == 8
-    assert second.loss == pytest.approx(whole.loss)
-    torch.testing.assert_close(weights_of(second), weights_of(whole))
+    assert (second.loss, second.first, second.best) == (whole.loss, whole.first, whole.best)
+    assert torch.equal(weights_of(second), weights_of(whole))
+
+
+def test_a_step_is_never_kept_by_half(songs: list[Song], tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    # Ctrl-C between the two optimizers left matrices that had learned and tables that had not.
+    whole, stopped, again = (make_trainer(songs, make_plan(3)) for _ in range(3))
+    step = stopped.optimizers[0].step
+    monkeypatch.setattr(stopped.optimizers[0], "step", lambda: (step(), os.kill(os.getpid(), signal.SIGINT)))
+
+    train(whole, tmp_path / "whole", lambda _: None)
+    with pytest.raises(KeyboardInterrupt):
+        train(stopped, tmp_path / "stopped", lambda _: None)
+    train(again, tmp_path / "stopped", lambda _: None)
+
+    assert stopped.step == 1
+    assert torch.equal(weights_of(again), weights_of(whole))
+
+
+def judged_as(monkeypatch: pytest.MonkeyPatch, trainer: Trainer, losses: list[float]) -> None:
+    monkeypatch.setattr(trainer, "held_out_losses", lambda: {"all": losses.pop(0)})
+
+
+def test_a_run_is_over_when_held_out_songs_are_no_longer_foretold_better(
+    songs: list[Song], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(training, "SAVE_EVERY", 1)
+    trainer = make_trainer(songs, make_plan(50))
+    judged_as(monkeypatch, trainer, [2.0, 1.5, 1.0, *[1.2] * 10])
+    kept = []
+
+    train(trainer, tmp_path, lambda now: kept.append(weights_of(trainer)))
+
+    assert trainer.step == 2 + training.PATIENCE
+    assert trainer.best == Judgement(step=2, losses={"all": 1.0})
+    export(tmp_path, tmp_path / "metal.safetensors", {})
+    best = load_weights(tmp_path / "metal.safetensors")
+    torch.testing.assert_close(
+        torch.cat([parameter.detach().flatten() for parameter in best.parameters()]), kept[1], rtol=1e-2, atol=1e-3
+    )
+
+
+def test_a_run_that_was_over_early_stays_over(
+    songs: list[Song], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(training, "SAVE_EVERY", 1)
+    trainer, again = make_trainer(songs, make_plan(50)), make_trainer(songs, make_plan(50))
+    judged_as(monkeypatch, trainer, [1.0] * 20)
+    train(trainer, tmp_path, lambda _: None)
+    steps = []
+
+    train(again, tmp_path, steps.append)
+
+    assert steps == []
+    assert again.best == Judgement(step=0, losses={"all": 1.0})
+
+
+def test_what_was_logged_but_not_kept_is_logged_once(songs: list[Song], tmp_path: Path):
+    train(make_trainer(songs, make_plan(12)), tmp_path, lambda _: None)
+    log = (tmp_path / "log.jsonl").read_text()
+    with (tmp_path / "log.jsonl").open("a") as file:
+        file.write('{"step": 18}\n{"st')  # and then the power went
+
+    train(make_trainer(songs, make_plan(12)), tmp_path, lambda _: None)
+
+    assert (tmp_path / "log.jsonl").read_text() == log
+
+
+def test_a_run_on_other_songs_is_refused(songs: list[Song], tmp_path: Path):
+    train(make_trainer(songs, make_plan(1)), tmp_path, lambda _: None)
+    more = [*songs, replace(songs[0], name="more.mid", tokens=songs[0].tokens[:-5])]
+
+    with pytest.raises(BadRun, match="delete it to begin anew"):
+        train(make_trainer(more, make_plan(1)), tmp_path, lambda _: None)
 
 
 def test_a_run_that_is_done_has_nothing_left_to_learn(songs: list[Song], tmp_path: Path):
@@ -193,13 +272,15 @@ def test_a_run_keeps_a_log_and_nothing_half_written(songs: list[Song], tmp_path:
     train(make_trainer(songs, make_plan(12)), tmp_path, lambda _: None)
 
     lines = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
-    assert [line["step"] for line in lines] == [10, 12]
-    assert lines[1]["tokens"] == 12 * 128 * 4
-    assert {path.name for path in tmp_path.iterdir()} == {"log.jsonl", "state.safetensors"}
+    assert [line["step"] for line in lines] == [0, 6, 12]
+    assert lines[2]["tokens"] == 12 * 128 * 4
+    assert lines[2]["held_out"]["pitch"] > 0
+    assert {path.name for path in tmp_path.iterdir()} == {"best.safetensors", "log.jsonl", "state.safetensors"}
 
 
 def test_a_run_becomes_weights_to_compose_with(songs: list[Song], tmp_path: Path):
-    trainer = make_trainer(songs, make_plan(2))
+    learned = [replace(song, held_out=False) for song in songs]
+    trainer = make_trainer(learned, make_plan(2))
     train(trainer, tmp_path / "run", lambda _: None)
 
     export(tmp_path / "run", tmp_path / "metal.safetensors", {"seed": 1})

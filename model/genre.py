@@ -74,7 +74,7 @@ class Look:
 
     background: str = "#110d16"
     ink: str = "#f5efe6"
-    colours: tuple[str, ...] = ("#f5efe6", "#ff4d2e", "#8a6cff", "#ff9d2e", "#ffd23f", "#35c4d7")  # one for each player
+    colours: tuple[str, ...] = ("#f5efe6", "#ff4d2e", "#8a6cff", "#ffb52e", "#35c4d7", "#ff7ac0")  # one for each player
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,6 +12,8 @@ from typing import Protocol
 from bot.mention import Mention
 from model.errors import NeedsOperator
 
+OUT_OF_SHAPE = (KeyError, IndexError, TypeError, ValueError, AttributeError)  # what reading a malformed answer ends in
+
 
 class TryLater(Exception):
     """Time will mend it: a rate limit, a server in trouble, a time-out."""

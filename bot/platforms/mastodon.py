@@ -22,7 +22,7 @@ import requests
 from mastodon import Mastodon, errors
 
 from bot.mention import Mention, Visibility
-from bot.platforms.base import Gone, Page, Rejected, TryLater, seconds_to_wait
+from bot.platforms.base import OUT_OF_SHAPE, Gone, Page, Rejected, TryLater, seconds_to_wait
 from bot.platforms.html_text import Named, to_text
 from model.errors import NeedsOperator
 from worker.track import MP3, PNG
@@ -197,8 +197,16 @@ class MastodonPlatform:
 
     def _page(self, rows: list[Any]) -> Page:
         """From rows with the newest first."""
-        found = [self._mention(row["status"]) for row in reversed(rows) if _is_call(row)]
+        found = [mention for row in reversed(rows) if (mention := self._called(row))]
         return Page(mentions=tuple(found), bookmark=str(rows[0]["id"]))
+
+    def _called(self, row: Any) -> Mention | None:
+        """The mention of a row that has one; a row out of shape must not keep us from the others."""
+        try:
+            return self._mention(row["status"]) if _is_call(row) else None
+        except OUT_OF_SHAPE as error:
+            log.warning("mastodon: a mention that nobody can read was left out (%s)", type(error).__name__)
+            return None
 
     def _mention(self, status: Any) -> Mention:
         account = status["account"]
@@ -207,10 +215,10 @@ class MastodonPlatform:
             id=str(status["id"]),
             root_id=str(status["id"]),  # an edit keeps the id
             author_id=str(account["id"]),
-            author_handle=account["acct"],
+            author_handle=str(account["acct"]),
             text=to_text(status["content"] or "", _named(status)),
             visibility=_visibility(status.get("visibility")),
-            content_warning=status.get("spoiler_text") or "",
+            content_warning=str(status.get("spoiler_text") or ""),
             created_at=_time(status.get("created_at")),
             by_bot=_is_bot(account) or str(account["id"]) == self._own_id,
             in_reply_to=str(status.get("in_reply_to_id") or ""),

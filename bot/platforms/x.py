@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from bot.mention import Mention
-from bot.platforms.base import Gone, Page, Rejected, TryLater
+from bot.platforms.base import OUT_OF_SHAPE, Gone, Page, Rejected, TryLater
 from bot.platforms.x_client import API, Duplicate, XClient
 from bot.platforms.x_length import MAX_WEIGHT, weighted_length
 from model.errors import NeedsOperator
@@ -119,10 +119,13 @@ class XPlatform:
         authors = {user["id"]: user for user in (answer.get("includes") or {}).get("users") or []}
         for post in sorted(_posts(answer), key=lambda post: int(post["id"])):
             author = authors.get(str(post.get("author_id")))
-            if author is None:
-                log.info("x: post %s has no author that we may see; left out", post["id"])
-            elif self._names_us(post):
-                yield self._mention(post, author)
+            try:
+                if author is None:
+                    log.info("x: post %s has no author that we may see; left out", post["id"])
+                elif self._names_us(post):
+                    yield self._mention(post, author)
+            except OUT_OF_SHAPE as error:  # it must not keep us from the others
+                log.warning("x: post %s cannot be read and was left out (%s)", post["id"], type(error).__name__)
 
     def _names_us(self, post: Json) -> bool:
         reposted = any(kind == "retweeted" for kind, _ in _references(post))
@@ -132,7 +135,7 @@ class XPlatform:
         versions = post.get("edit_history_post_ids") or post.get("edit_history_tweet_ids") or [post["id"]]
         return Mention(
             platform=self.name,
-            id=post["id"],
+            id=str(post["id"]),
             root_id=str(versions[0]),
             author_id=author["id"],
             author_handle=author["username"],
@@ -209,7 +212,7 @@ def _all_pages(ask: Callable[[Json], Json]) -> Iterator[Json]:
 
 
 def _posts(answer: Json) -> list[Json]:
-    return answer.get("data") or []
+    return [post for post in answer.get("data") or [] if isinstance(post, dict) and str(post.get("id")).isdecimal()]
 
 
 def _references(post: Json) -> list[tuple[str, str]]:

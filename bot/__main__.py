@@ -22,6 +22,7 @@ COMMANDS = {
     "check": ("bot.commands", "Is this installation sound?"),
     "status": ("bot.commands", "Queues, ledger, last poll."),
     "train": ("model.learning", "Train a genre from a folder of MIDI."),
+    "critic": ("model.commands", "Train who picks the take to release."),
     "evaluate": ("model.commands", "Judge songs against real ones."),
 }
 

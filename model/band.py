@@ -1,7 +1,7 @@
 """The band: from a request to a score."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Self
@@ -10,20 +10,20 @@ import numpy as np
 import torch
 
 from model import tokens as t
+from model.critic import Critic, critic_path
 from model.dynamics import play_dynamics
 from model.genre import BadGenre, Genre
 from model.guards import guard
 from model.network import Composer
-from model.originality import Index
+from model.originality import Index, index_path
 from model.request import ComposeRequest
 from model.sampling import compose_streams, freedom_at
 from model.score import ROLES, TICKS_PER_BEAT, Role, Score, TimeSignature, ticks_per_bar
 from model.weights import load_weights, weights_path
 
 PHRASE = 4  # bars; a song is a whole number of phrases where its length leaves the choice
-MOST_TAKES = 4
-LONGEST_COPY = 24  # notes shared with one training song; 19 of 20 heavy metal songs share no more with another
-OF_THE_METRE = 2**32  # beside a seed: a draw that no take shares
+MOST_BATCHES = 4  # of takes, until one has no flaw
+OF_THE_METRE, OF_THE_CHOICE = 2**32, 2**32 + 1  # beside a seed: draws that no take shares
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +33,7 @@ class Band:
     genre: Genre
     network: Composer
     known_songs: Index | None  # what must not be copied; None when the index is not there
+    critic: Critic | None = None  # who picks one of several takes; None: the first without a flaw is played
 
     @classmethod
     def load(cls, genre: Genre) -> Self:
@@ -46,40 +47,65 @@ class Band:
             known = ", ".join(t.CORPORA)
             raise BadGenre(f"genres/{genre.name}.toml: archives has {genre.archives[0]!r}; it can be {known}")
         path = weights_path(genre.weights)
-        index = path.with_suffix(".originality.safetensors")
+        index, critic = index_path(path), critic_path(path)
         return cls(
-            genre=genre, network=load_weights(path), known_songs=Index.load(index) if index.is_file() else None
+            genre=genre,
+            network=load_weights(path),
+            known_songs=Index.load(index) if index.is_file() else None,
+            critic=Critic.load(critic) if critic.is_file() else None,
         )
 
     def compose(self, request: ComposeRequest, on_bar: Callable[[int], None] = lambda _bar: None) -> Score:
         """The score of a request; the same for the same request on the same machine.
 
-        A take in which somebody never plays, or that copies a long passage, is dropped for the next one; of takes that
-        all have a flaw, the least is played.
+        The band plays as many takes at once as the genre asks for. Those in which somebody never plays, or that copy a
+        long passage, are dropped, and the critic picks one of the others. When all have a flaw, more are played; of
+        takes that all have one, the least is released.
         """
-        bars = bars_of(request, self.genre)
-        header = t.header(self.genre.archives[0], request.tempo_bpm, self.roles)
-        freedom = freedom_at(self.genre.sampling.freedom, request.randomness)
+        count = self.genre.sampling.takes if self.critic else 1
         takes: list[Score] = []
-        while len(takes) < MOST_TAKES and not any(self._flaws(take) == (0, 0) for take in takes):
-            rng = np.random.default_rng([request.seed, len(takes)])
-            (reader,) = compose_streams(
-                self.network, header, bars=bars, freedom=freedom, method=self.genre.sampling.method, rngs=[rng],
-                guard=partial(guard, self.genre, time_signature_of(request, self.genre)), on_bar=on_bar,
-            )  # fmt: skip
-            takes.append(play_dynamics(reader.score(request.tempo_bpm), rng))
-        return min(takes, key=self._flaws)
+        for batch in range(MOST_BATCHES):
+            rngs = [np.random.default_rng([request.seed, batch * count + take]) for take in range(count)]
+            played = self.play(request, rngs, on_bar)
+            takes += [play_dynamics(take, rng) for take, rng in zip(played, rngs, strict=True)]
+            good = [take for take in takes if self.flaws(take) == (0, 0)]
+            if good:
+                return good[self._choose(good, request)]
+        return min(takes, key=self.flaws)
+
+    def play(
+        self, request: ComposeRequest, rngs: Sequence[np.random.Generator],
+        on_bar: Callable[[int], None] = lambda _bar: None,
+    ) -> list[Score]:  # fmt: skip
+        """Takes of a request, one for each generator, all struck with the composer's three velocities."""
+        readers = compose_streams(
+            self.network,
+            t.header(self.genre.archives[0], request.tempo_bpm, self.roles),
+            bars=bars_of(request, self.genre),
+            freedom=freedom_at(self.genre.sampling.freedom, request.randomness),
+            method=self.genre.sampling.method,
+            rngs=rngs,
+            guard=partial(guard, self.genre, time_signature_of(request, self.genre)),
+            on_bar=on_bar,
+        )
+        return [reader.score(request.tempo_bpm) for reader in readers]
 
     @property
     def roles(self) -> list[Role]:
         """Who plays, in the order of ROLES."""
         return [role for role in ROLES if any(player.role == role for player in self.genre.players)]
 
-    def _flaws(self, score: Score) -> tuple[int, int]:
-        """Parts that never play, and notes of the longest copied passage beyond what is fair; (0, 0) is a good take."""
+    def flaws(self, score: Score) -> tuple[int, int]:
+        """Parts that never play, and notes of the longest copied passage beyond the limit; (0, 0) is a good take."""
         silent = sum(not part.notes for part in score.parts)
-        copied = self.known_songs.longest_run(score) if self.known_songs else 0
-        return silent, max(0, copied - LONGEST_COPY)
+        copied = max(0, self.known_songs.longest_run(score) - self.known_songs.limit) if self.known_songs else 0
+        return silent, copied
+
+    def _choose(self, takes: Sequence[Score], request: ComposeRequest) -> int:
+        """Number of the take to release."""
+        if self.critic is None or len(takes) == 1:
+            return 0
+        return self.critic.choose(takes, np.random.default_rng([request.seed, OF_THE_CHOICE]))
 
 
 def keep_to_one_core() -> None:

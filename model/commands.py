@@ -6,23 +6,42 @@ import click
 from rich.console import Console
 from rich.progress import Progress
 
+from model.band import Band, keep_to_one_core
+from model.critic import critic_path
 from model.errors import NeedsOperator, writing
 from model.evaluate import evaluate
 from model.genre import find_genre
 from model.originality import Index, index_path
-from model.report import show, to_json
+from model.reference import Reading
+from model.rehearsal import read_real, train_critic
+from model.report import show, show_gains, to_json
 from model.weights import weights_path
 
 
 @click.command(name="evaluate")
-@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
+@click.argument("folders", metavar="DIR…", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--genre", "genre_name", required=True, metavar="G", help="Whose players are compared.")
 @click.option("--reference", required=True, metavar="MIDI_FOLDER", type=click.Path(path_type=Path),
               help="Real songs; an INDEX.tsv there or above tells which are versions of one.")  # fmt: skip
+@click.option("--others", multiple=True, metavar="MIDI_FOLDER", type=click.Path(path_type=Path),
+              help="Real songs of another genre, to see whether ours are named right; can be repeated.")  # fmt: skip
 @click.option("--bars", type=click.IntRange(min=4), help="Length compared [the songs' median].")
 @click.option("--json", "json_file", metavar="FILE", type=click.Path(path_type=Path), help="Write the figures, too.")
-def evaluate_command(folder: Path, genre_name: str, reference: Path, bars: int | None, json_file: Path | None) -> None:
-    """Judge the songs (MIDI files) in DIR against real ones: how alike, told apart or not, what was copied."""
+def evaluate_command(
+    *, folders: tuple[Path, ...], genre_name: str, reference: Path, others: tuple[Path, ...], bars: int | None,
+    json_file: Path | None,
+) -> None:  # fmt: skip
+    """Judge songs (MIDI files) against real ones: how alike, told apart or not, what was copied.
+
+    Each DIR is judged by itself, and the median and range are shown: give one for each set of seeds. The main figures
+    are beside songs that training held out.
+
+    \b
+    Example:
+      lnh compose "/g heavy-metal" --count 128 --bars 48 --midi-only --seed 1 --out one
+      lnh compose "/g heavy-metal" --count 128 --bars 48 --midi-only --seed 1001 --out two
+      lnh evaluate one two --genre heavy-metal --reference midi/heavy-metal --others midi/rock --others midi/jazz
+    """
     genre = find_genre(genre_name)
     if json_file and not json_file.parent.is_dir():
         raise NeedsOperator(f"{json_file}: its folder does not exist; make it, or name another")
@@ -31,12 +50,34 @@ def evaluate_command(folder: Path, genre_name: str, reference: Path, bars: int |
     errors = Console(stderr=True)
     with Progress(console=errors, transient=True, disable=not errors.is_terminal) as progress:
         report = evaluate(
-            folder, reference, [player.role for player in genre.players],
-            bars=bars, training=training, progress=progress,
+            folders, reference, [player.role for player in genre.players],
+            others=others, bars=bars, training=training, progress=progress,
         )  # fmt: skip
     show(report, Console())
     if json_file:
         _write(json_file, to_json(report))
+
+
+@click.command(name="critic")
+@click.argument("genre_name", metavar="GENRE")
+@click.option("--midi", "folder", required=True, metavar="MIDI_FOLDER", type=click.Path(path_type=Path),
+              help="The genre's real songs; an INDEX.tsv there or above tells which are versions of one.")  # fmt: skip
+@click.option("--songs", default=256, show_default=True, type=click.IntRange(min=20),
+              help="Played to learn from, and again to measure by.")  # fmt: skip
+@click.option("--bars", default=48, show_default=True, type=click.IntRange(min=4), help="Length of each.")
+def critic_command(genre_name: str, folder: Path, songs: int, bars: int) -> None:
+    """Train the critic who picks of several takes the one to release, and say what it gains."""
+    keep_to_one_core()
+    genre = find_genre(genre_name)
+    errors = Console(stderr=True)
+    with Progress(console=errors, transient=True, disable=not errors.is_terminal) as progress:
+        band = Band.load(genre)
+        reading = Reading(roles=band.roles, bars=bars, progress=progress, unreadable=[])
+        critic, gains = train_critic(band, read_real(folder, reading), songs=songs, bars=bars, progress=progress)
+    path = critic_path(weights_path(genre.weights))
+    critic.save(path)
+    show_gains(critic.provenance, gains, Console())
+    click.echo(path)
 
 
 def _write(path: Path, text: str) -> None:

@@ -1,12 +1,11 @@
 """Generated songs beside real ones: how alike they are, whether they can be told apart, and what was copied.
 
-Songs of unlike length are unlike for that alone, so every song longer than the generated ones is cut to an excerpt of
-their median number of bars, at a place drawn from its file name; a song of less than half is left out. Both are
-arranged for the genre's players. All chance comes from SEED: the same folders give the same figures.
+Real songs, and real songs that went through tokens and back, are judged in the same way: the one says what can be
+asked, the other what a composer of such tokens could reach. All chance comes from fixed seeds: the same folders give
+the same figures.
 """
 
-import zlib
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
@@ -15,72 +14,30 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.progress import Progress
 
-from model.arrange import arrange
-from model.corpus import song_groups
-from model.errors import NeedsOperator
-from model.features import cut, describe
-from model.midi import BadMidi, read_midi
-from model.originality import Bars, Index, full_bars, gather_index, song_windows
+from model.likeness import Bench, Candidates, Likeness
+from model.naming import MOST_LEARNED, Namer
+from model.originality import Index
+from model.reference import (
+    NoSongs,
+    Reading,
+    Reference,
+    Song,
+    Table,
+    excerpt,
+    find_midi,
+    read_reference,
+    sample,
+    sides,
+    song_names,
+    tabulate,
+)
 from model.score import Role, Score
-from model.yardsticks import bandwidth, overlap, tell_apart
 
-SEED = 2016
-MOST_WINDOWS = 1 << 24  # of the reference; an index in memory need not be small
-MOST_SONGS = 300  # of either side; a larger folder is sampled, but copying is sought in all of it
 FEWEST_SONGS = 10  # of either side
-FEWEST_VALUES = 8  # songs of which a feature must be said to be compared
-SPLITS = 20  # of the real songs in halves
-REPEATS = 10  # of the classifier, over other songs and folds
+REPEATS = ": bars repeated"  # how the feature of each part ends
+MIDDLE = ("bass: in the chord", "part repeats", "bars that return", "likeness after 8 bars")
 
 Floats = NDArray[np.float64]
-Integers = NDArray[np.int64]
-
-
-class NoSongs(NeedsOperator):
-    """There are too few songs to judge; the message says where and what to do."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Song:
-    """A song, or a passage of it, as it is judged."""
-
-    score: Score
-    group: int  # versions of one song share it
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reference:
-    """The real songs: some to compare with, and what all of them contain."""
-
-    songs: tuple[Song, ...]
-    too_short: int
-    index: Index
-    full_bars: Bars
-    groups: tuple[int, ...]  # of each song of the index
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Likeness:
-    """One feature of generated songs beside real ones; None where too few songs have it."""
-
-    feature: str
-    real: float | None  # median
-    generated: float | None  # median
-    overlap: float | None  # of generated with half of the real songs
-    real_overlap: float | None  # of one half of the real songs with the other
-
-    @property
-    def relative(self) -> float | None:
-        """Overlap as a share of what real songs reach among themselves."""
-        return self.overlap / self.real_overlap if self.overlap is not None and self.real_overlap else None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Telling:
-    """How well a classifier tells two sets apart: 0.5 for chance, 1 for always."""
-
-    area: float  # mean over REPEATS
-    deviation: float  # from repeat to repeat; that of halves of the real songs is the noise to expect
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,36 +51,60 @@ class Copying:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Middle:
+    """A feature's median beside the middle half of real songs; NaN where nobody plays what it speaks of."""
+
+    feature: str
+    ours: float
+    low: float  # a quarter of the real songs are below
+    high: float  # and a quarter above
+
+    @property
+    def inside(self) -> bool:
+        """True when the median lies in the middle half."""
+        return self.low <= self.ours <= self.high
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """Everything that was found of one set of songs."""
+
+    name: str  # of its folder
+    songs: int
+    held_out: Likeness | None  # beside held-out songs; None where there are too few
+    all: Likeness  # beside all
+    named: float | None  # share that is named the genre; None where no other genre is known, or no song is held out
+    middle: tuple[Middle, ...]
+    copied: Copying
+    beyond_limit: float | None  # share that copies more than the band allows; None without an index of training songs
+    silent: dict[Role, float]  # share of the songs in which a role never plays
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """Everything that was found."""
+    """Sets of generated songs, and what real songs come to in the same way."""
 
     bars: int  # that every song was cut to
     real_songs: int
-    generated_songs: int
-    too_short: int  # of either, left out
-    unreadable: tuple[str, ...]  # what is wrong with files of either
-    silent: dict[Role, tuple[float, float]]  # share of real and generated songs in which a role never plays
-    likeness: tuple[Likeness, ...]
-    told_apart: Telling
-    real_told_apart: Telling
-    copied: Copying
-    real_copied: Copying
-    longest_from_training: int | None  # notes; None when the genre has no index of its training songs
-
-    @property
-    def relative_overlap(self) -> float:
-        """Mean relative overlap of the features that could be compared."""
-        return float(np.mean([row.relative for row in self.likeness if row.relative is not None]))
+    held_out_songs: int
+    too_short: int  # of all, left out
+    unreadable: tuple[str, ...]  # what is wrong with files
+    limit: int | None  # notes that a song may share with a training song
+    sets: tuple[Verdict, ...]
+    through_tokens: Verdict
+    real: Verdict
 
 
-def evaluate(generated: Path, reference: Path, roles: Sequence[Role], *, bars: int | None = None,
-             training: Index | None = None, progress: Progress | None = None) -> Report:  # fmt: skip
-    """Judge the songs of one folder against the real ones of another.
+def evaluate(generated: Sequence[Path], reference: Path, roles: Sequence[Role], *, others: Sequence[Path] = (),
+             bars: int | None = None, training: Index | None = None, progress: Progress | None = None,
+             ) -> Report:  # fmt: skip
+    """Judge the songs of folders against real ones.
 
     Args:
-        generated: Folder of MIDI files, searched with its subfolders.
+        generated: Folders of MIDI files, searched with their subfolders; each is judged by itself.
         reference: Folder of real songs; an INDEX.tsv there or above tells which are versions of one song.
         roles: Who plays in the genre.
+        others: Folders of real songs of other genres, for songs to be named by.
         bars: Length of what is compared; None for the median of the generated songs.
         training: Index of the training songs.
         progress: Where to show how far it is.
@@ -133,197 +114,155 @@ def evaluate(generated: Path, reference: Path, roles: Sequence[Role], *, bars: i
     """
     progress = progress or Progress(disable=True)
     unreadable: list[str] = []
-    whole = dict(_read(_sample(_midi_files(generated)), roles, unreadable, "Generated songs", progress))
-    bars = bars or max(1, round(median(len(score.time_signatures) for score in whole.values()) if whole else 1))
-    cuts = {path: _excerpt(score, bars, path.name) for path, score in whole.items()}
-    ours = [Song(score=score, group=i) for i, score in enumerate(cuts.values()) if score is not None]
-    real = read_reference(reference, roles, bars, unreadable, progress)
-    for folder, songs in ((generated, ours), (reference, real.songs)):
-        if len({song.group for song in songs}) < FEWEST_SONGS:
+    whole = Reading(roles=roles, bars=0, progress=progress, unreadable=unreadable)
+    ours = {folder: dict(whole.scores(sample(find_midi(folder)), f"{folder}")) for folder in generated}
+    lengths = [len(score.time_signatures) for songs in ours.values() for score in songs.values()]
+    reading = Reading(
+        roles=roles, bars=bars or max(1, round(median(lengths or [1]))), progress=progress, unreadable=unreadable
+    )
+    cuts = {folder: _cut(songs, reading.bars) for folder, songs in ours.items()}
+    real = read_reference(reference, reading)
+    for folder, count in [(folder, len(cut)) for folder, cut in cuts.items()] + [(reference, _groups(real.songs))]:
+        if count < FEWEST_SONGS:
             raise NoSongs(
-                f"{folder}: {len(songs)} songs of at least {bars / 2:g} bars can be read ({len(unreadable)} files "
-                f"cannot); put at least {FEWEST_SONGS} different ones there"
+                f"{folder}: {count} different songs of at least {reading.bars / 2:g} bars can be read "
+                f"({len(unreadable)} files cannot); put at least {FEWEST_SONGS} there"
             )
-    names, features = _features(real.songs, ours, progress)
-    rows, told_apart, real_told_apart = compare(names, *features, [song.group for song in real.songs], progress)
+    known = {folder.name: _read_other(folder, reading) for folder in others}
+    court = _Court(real, known, training, roles, progress)
     return Report(
-        bars=bars,
+        bars=reading.bars,
         real_songs=len(real.songs),
-        generated_songs=len(ours),
-        too_short=real.too_short + len(whole) - len(ours),
+        held_out_songs=sum(song.held_out for song in real.songs),
+        too_short=real.too_short + sum(len(ours[folder]) - len(cuts[folder]) for folder in ours),
         unreadable=tuple(unreadable),
-        silent={role: (_silent(role, real.songs), _silent(role, ours)) for role in roles},
-        likeness=rows,
-        told_apart=told_apart,
-        real_told_apart=real_told_apart,
-        copied=_copied([(song, ()) for song in ours], real, progress),
-        real_copied=_copied([(song, _versions(song, real)) for song in real.songs], real, progress),
-        longest_from_training=max(training.longest_run(song.score) for song in ours) if training else None,
+        limit=training.limit if training else None,
+        sets=tuple(court.judge(str(folder), cut) for folder, cut in cuts.items()),
+        through_tokens=court.judge_stand_ins("real songs through tokens", [song.through_tokens for song in real.songs]),
+        real=court.judge_stand_ins("real songs", [song.score for song in real.songs]),
     )
 
 
-# --- reading
+def _cut(songs: dict[Path, Score], bars: int) -> list[Score]:
+    excerpts = (excerpt(score, bars, path.name) for path, score in songs.items())
+    return [score for score in excerpts if score is not None]
 
 
-def read_reference(folder: Path, roles: Sequence[Role], bars: int, unreadable: list[str],
-                   progress: Progress) -> Reference:  # fmt: skip
-    """Read the real songs; files that cannot be read are added to `unreadable`."""
-    files = _midi_files(folder)
-    known = song_groups(folder)
-    names = sorted({known.get(path.name, path.name) for path in files})
-    numbers = {name: i for i, name in enumerate(names)}
-    compared = set(_sample(files))
-    passages, groups, windows, full = [], [], [], []
-    for path, score in _read(files, roles, unreadable, "Real songs", progress):
-        groups.append(numbers[known.get(path.name, path.name)])
-        windows.append(song_windows(score))
-        full.append(full_bars(score))
-        if path in compared:
-            passages.append((groups[-1], _excerpt(score, bars, path.name)))
-    songs = tuple(Song(score=score, group=group) for group, score in passages if score is not None)
-    return Reference(
-        songs=songs,
-        too_short=len(passages) - len(songs),
-        index=gather_index(windows, MOST_WINDOWS),
-        full_bars=Bars.of(full),
-        groups=tuple(groups),
-    )
+def _groups(songs: Sequence[Song]) -> int:
+    return len({song.group for song in songs})
 
 
-def _midi_files(folder: Path) -> list[Path]:
-    files = sorted(path for path in folder.rglob("*") if path.suffix.lower() in (".mid", ".midi"))
-    if not files:
-        what = "no MIDI file (*.mid) in it" if folder.is_dir() else "no such folder"
-        raise NoSongs(f"{folder}: {what}; name a folder of songs")
-    return files
+def _read_other(folder: Path, reading: Reading) -> list[Score]:
+    """Songs of another genre that the composer learned from, as many as the classifier learns."""
+    learned, _ = sides(song_names(find_midi(folder), folder))
+    return _cut(dict(reading.scores(sample(learned, MOST_LEARNED), folder.name)), reading.bars)
 
 
-def _sample(files: Sequence[Path]) -> list[Path]:
-    """MOST_SONGS of the files, drawn by name."""
-    return sorted(sorted(files, key=lambda path: (_seed(path.name), path))[:MOST_SONGS])
+class _Court:
+    """The real songs, and what a set of songs is judged by."""
+
+    def __init__(self, real: Reference, others: dict[str, list[Score]], training: Index | None,
+                 roles: Sequence[Role], progress: Progress) -> None:  # fmt: skip
+        self.real, self.training, self.roles, self.progress = real, training, roles, progress
+        table = tabulate([[song.score for song in real.songs], *others.values()])
+        self.names, values = table.names, table.sets[0]
+        groups = np.array([song.group for song in real.songs])
+        self.held_out = np.array([song.held_out for song in real.songs])
+        if len(np.unique(groups[self.held_out])) < FEWEST_SONGS or self.held_out.all():
+            self.held_out[:] = False
+        self.by_held_out = Bench(self.names, values, groups, self.held_out) if self.held_out.any() else None
+        self.by_all = Bench(self.names, values, groups, np.zeros_like(self.held_out))
+        self.values = values
+        self.namer = (
+            Namer.learn({"": values[~self.held_out], **dict(zip(others, table.sets[1:], strict=True))})
+            if others else None
+        )  # fmt: skip
+
+    def judge(self, name: str, songs: Sequence[Score]) -> Verdict:
+        """Judge songs that the band made."""
+        features = self._described(songs)
+        return self._verdict(name, songs, Candidates(features=features), features, [()] * len(songs))
+
+    def judge_stand_ins(self, name: str, songs: Sequence[Score]) -> Verdict:
+        """Judge the real songs, or what became of each, as if the band had made them."""
+        features = self._described(songs)
+        asked = features[self.held_out] if self.held_out.any() else features
+        versions = [[n for n, group in enumerate(self.real.groups) if group == song.group] for song in self.real.songs]
+        return self._verdict(name, songs, Candidates(features=features, stand_in=True), asked, versions)
+
+    def _described(self, songs: Sequence[Score]) -> Floats:
+        followed = self.progress.track(songs, description="Features")
+        return _under(self.names, tabulate([list(followed)]))
+
+    def _verdict(self, name: str, songs: Sequence[Score], candidates: Candidates, asked: Floats,
+                 versions: Sequence[Collection[int]]) -> Verdict:  # fmt: skip
+        """Judge a set.
+
+        Args:
+            name: Of the set.
+            songs: Its songs.
+            candidates: Their features.
+            asked: Features of those that the classifier is to name: the composer, and it, have not learned from them.
+            versions: For each song the numbers of the real songs that it is a version of.
+        """
+        runs = [self.training.longest_run(song) for song in songs] if self.training else []
+        limit = self.training.limit if self.training else 0
+        return Verdict(
+            name=name,
+            songs=len(songs),
+            held_out=self.by_held_out.compare(candidates) if self.by_held_out else None,
+            all=self.by_all.compare(candidates),
+            named=self.namer.share_named("", asked) if self.namer and self.by_held_out else None,
+            middle=tuple(self._middle(feature, asked) for feature in MIDDLE),
+            copied=self._copied(songs, versions),
+            beyond_limit=sum(run > limit for run in runs) / len(runs) if runs and not candidates.stand_in else None,
+            silent={role: _silent(role, songs) for role in self.roles},
+        )
+
+    def _middle(self, feature: str, ours: Floats) -> Middle:
+        real = self.values[self.held_out] if self.held_out.any() else self.values
+        low, high = _quantiles(_column(self.names, feature, real), (25, 75))
+        (middle,) = _quantiles(_column(self.names, feature, ours), (50,))
+        return Middle(feature=feature, ours=middle, low=low, high=high)
+
+    def _copied(self, songs: Sequence[Score], versions: Sequence[Collection[int]]) -> Copying:
+        """What songs share with the real ones, but for the versions of each."""
+        runs, shares = [], []
+        pairs = list(zip(songs, versions, strict=True))
+        for song, leave_out in self.progress.track(pairs, description="Copying"):
+            runs.append(self.real.index.longest_run(song, leave_out))
+            shares.append(self.real.full_bars.share_known(song, leave_out))
+        known = [share for share in shares if share is not None]
+        return Copying(
+            median=float(np.median(runs)),
+            nine_in_ten=float(np.percentile(runs, 90)),
+            most=max(runs),
+            bars=float(np.mean(known)) if known else 0.0,
+        )
 
 
-def _seed(name: str) -> int:
-    return zlib.crc32(f"{SEED} {name}".encode(errors="surrogateescape"))
+def _under(names: Sequence[str], table: Table) -> Floats:
+    """The only set of a table under other names; features that no real song has are left out."""
+    columns = {name: table.sets[0][:, i] for i, name in enumerate(table.names)}
+    nothing = np.full(len(table.sets[0]), np.nan)
+    return np.stack([columns.get(name, nothing) for name in names], axis=1)
 
 
-def _read(files: Sequence[Path], roles: Sequence[Role], unreadable: list[str], label: str,
-          progress: Progress) -> Iterator[tuple[Path, Score]]:  # fmt: skip
-    """The songs of the files that can be read, with the parts that the genre has."""
-    for path in progress.track(files, description=label):
-        try:
-            yield path, arrange(read_midi(path), roles)
-        except BadMidi as error:
-            unreadable.append(str(error))
+def _column(names: Sequence[str], feature: str, values: Floats) -> Floats:
+    """A feature's values; "part repeats" is the mean over the parts of a song."""
+    if feature != "part repeats":
+        return values[:, names.index(feature)] if feature in names else np.full(len(values), np.nan)
+    repeats = values[:, [i for i, name in enumerate(names) if name.endswith(REPEATS)]]
+    known = ~np.isnan(repeats)
+    mean: Floats = np.where(known, repeats, 0).sum(1) / np.maximum(known.sum(1), 1)
+    return mean
 
 
-def _excerpt(score: Score, bars: int, name: str) -> Score | None:
-    """So many bars of a song, from a place that its name draws; None when it has not even half of them."""
-    spare = len(score.time_signatures) - bars
-    if spare <= 0:
-        return score if len(score.time_signatures) * 2 >= bars else None
-    return cut(score, _seed(name) % (spare + 1), bars)
+def _quantiles(values: Floats, percents: Sequence[int]) -> list[float]:
+    known = values[~np.isnan(values)]
+    return [float(np.percentile(known, percent)) if len(known) else float("nan") for percent in percents]
 
 
-def _silent(role: Role, songs: Sequence[Song]) -> float:
+def _silent(role: Role, songs: Sequence[Score]) -> float:
     """Share of the songs in which a role never plays."""
-    silent = [not (part := song.score.part(role)) or not part.notes for song in songs]
-    return sum(silent) / len(silent)
-
-
-# --- likeness
-
-
-def _features(real: Sequence[Song], ours: Sequence[Song],
-              progress: Progress) -> tuple[list[str], tuple[Floats, Floats]]:  # fmt: skip
-    """Names of all features, and their values for each set, shape (songs, features); NaN for what cannot be said."""
-    songs = progress.track([*real, *ours], description="Features")
-    described = [describe(song.score) for song in songs]
-    names = list(dict.fromkeys(name for features in described for name in features))
-    values = np.array([[features.get(name, np.nan) for name in names] for features in described])
-    return names, (values[: len(real)], values[len(real) :])
-
-
-def compare(names: Sequence[str], real: Floats, ours: Floats, groups: Sequence[int],
-            progress: Progress) -> tuple[tuple[Likeness, ...], Telling, Telling]:  # fmt: skip
-    """Overlap of every feature, and how well the two sets, and two halves of the real one, are told apart.
-
-    Args:
-        names: Of the features.
-        real: Values, shape (real songs, features); NaN for what cannot be said.
-        ours: Values, shape (generated songs, features).
-        groups: Which real songs are versions of one, shape (real songs,).
-        progress: Where to show how far it is.
-    """
-    rng = np.random.default_rng(SEED)
-    of_song = np.array(groups)
-    halves = [_halves(of_song, rng) for _ in range(SPLITS)]
-    rows = tuple(
-        _likeness(name, real[:, i], ours[:, i], halves, rng)
-        for i, name in enumerate(progress.track(names, description="Overlaps"))
-    )
-    areas, real_areas = [], []
-    size = min(len(real), len(ours))
-    for one, other in progress.track(halves[:REPEATS], description="Telling apart"):
-        a, b = (rng.choice(len(songs), size, replace=False) for songs in (real, ours))
-        areas.append(tell_apart(real[a], ours[b], of_song[a], b, rng))
-        real_areas.append(tell_apart(real[one], real[other], of_song[one], of_song[other], rng))
-    return rows, _telling(areas), _telling(real_areas)
-
-
-def _halves(groups: Integers, rng: np.random.Generator) -> tuple[Integers, Integers]:
-    """The songs in two halves of one size, versions of a song in the same."""
-    shuffled = rng.permutation(np.unique(groups))
-    left = np.isin(groups, shuffled[: len(shuffled) // 2])
-    one, other = np.flatnonzero(left), np.flatnonzero(~left)
-    size = min(len(one), len(other))
-    return rng.permutation(one)[:size], rng.permutation(other)[:size]
-
-
-def _likeness(name: str, real: Floats, ours: Floats, halves: Sequence[tuple[Integers, Integers]],
-              rng: np.random.Generator) -> Likeness:  # fmt: skip
-    """Samples of one size on all sides, for the overlap of small samples is smaller."""
-    known, our_known = real[~np.isnan(real)], ours[~np.isnan(ours)]
-    overlaps, real_overlaps = [], []
-    for one, other in halves:
-        samples = [values[~np.isnan(values)] for values in (real[one], real[other], ours)]
-        size = min(map(len, samples))
-        if size >= FEWEST_VALUES:
-            a, b, c = (rng.permutation(values)[:size] for values in samples)
-            width = bandwidth(known, size)
-            real_overlaps.append(overlap(a, b, width))
-            overlaps.append(overlap(a, c, width))
-    return Likeness(
-        feature=name,
-        real=float(np.median(known)) if len(known) else None,
-        generated=float(np.median(our_known)) if len(our_known) else None,
-        overlap=float(np.mean(overlaps)) if overlaps else None,
-        real_overlap=float(np.mean(real_overlaps)) if overlaps else None,
-    )
-
-
-def _telling(areas: Sequence[float]) -> Telling:
-    return Telling(area=float(np.mean(areas)), deviation=float(np.std(areas)))
-
-
-# --- copying
-
-
-def _versions(song: Song, real: Reference) -> list[int]:
-    """Numbers of the real songs that are the same song."""
-    return [number for number, group in enumerate(real.groups) if group == song.group]
-
-
-def _copied(songs: Sequence[tuple[Song, Collection[int]]], real: Reference, progress: Progress) -> Copying:
-    """What songs share with the real ones, but for those that each is told to leave out."""
-    runs, shares = [], []
-    for song, leave_out in progress.track(songs, description="Copying"):
-        runs.append(real.index.longest_run(song.score, leave_out))
-        shares.append(real.full_bars.share_known(song.score, leave_out))
-    known = [share for share in shares if share is not None]
-    return Copying(
-        median=float(np.median(runs)),
-        nine_in_ten=float(np.percentile(runs, 90)),
-        most=max(runs),
-        bars=float(np.mean(known)) if known else 0.0,
-    )
+    return sum(not (part := song.part(role)) or not part.notes for song in songs) / len(songs)

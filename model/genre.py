@@ -16,6 +16,7 @@ from model.score import TIME_SIGNATURES, Role, TimeSignature
 
 GENRES_FOLDER = Path(__file__).resolve().parent.parent / "genres"
 SLOWEST_BPM, FASTEST_BPM = 20, 400
+MOST_TAKES = 64
 WRITTEN = {float: "a number", int: "a whole number", str: "a text in quotes", bool: "true or false", tuple: "a list"}
 
 
@@ -99,6 +100,7 @@ class Sampling:
     """The way of sampling and what `/r` means."""
 
     method: Literal["probability", "embedding"] = "probability"
+    takes: int = 4  # played at once for a song, for the critic to pick one; the time of a song grows with them
     freedom: tuple[Freedom, ...]
 
 
@@ -257,6 +259,8 @@ def _check(genre: Genre, path: Path) -> None:
                 for player in genre.players),
         f"sampling.freedom has randomness {steps}; rise from 0 to 1":
             len(steps) < 2 or steps != sorted(set(steps)) or (steps[0], steps[-1]) != (0, 1),
+        f"sampling.takes is {genre.sampling.takes}; choose it from 1 to {MOST_TAKES}":
+            not 1 <= genre.sampling.takes <= MOST_TAKES,
         "sampling.freedom needs temperatures and top_p above 0, top_p at most 1, noise at least 0":
             any(min(row.rhythm, row.pitch, row.structure) <= 0 or not 0 < row.top_p <= 1 or row.noise < 0
                 for row in genre.sampling.freedom),

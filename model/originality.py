@@ -4,10 +4,13 @@ A melody is read as steps: semitones to the next note of the line that one hears
 passage is found again in any key, at any tempo, on any instrument. Drums are left out, for beats are everybody's.
 Every window of GRAM notes becomes a hash of 32 bits. Windows of fewer than VARIETY different notes are no melody and do
 not count, and a passage that goes round in a loop counts once: what a riff repeats was not copied again.
+
+How much is too much is measured, not set: what nine of ten real songs of the genre share at most with another
+one. (The tenth is often a version of the other that goes by another name.)
 """
 
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Self
 
@@ -18,7 +21,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
 from model.errors import NeedsOperator
-from model.features import Columns, Hashes, Integers, columns, mix, voice
+from model.features import Columns, Hashes, Integers, columns, cut, mix, voice
 from model.score import Score
 
 GRAM = 12  # notes in a window; the shortest passage that can be found
@@ -26,7 +29,10 @@ VARIETY = 3  # different notes in a window that is worth remembering
 FULL_BAR = 8  # notes; a bar of fewer says little
 LONGEST_STEP = 96  # ticks; longer waits between two notes count as this
 MOST_ENTRIES = 480_000  # six bytes each, so that an index stays under 3 MB
-FORMAT = 1  # of the file; raise it when a hash changes
+FORMAT = 2  # of the file; raise it when a hash changes
+COMPARED_BARS = 48  # of a real song, for the limit; longer than most that the band plays
+COMPARED_SONGS = 600  # at most, for the limit
+WITHIN_LIMIT = 90  # percent of the real songs
 
 
 class BadIndex(NeedsOperator):
@@ -40,6 +46,7 @@ class Index:
     hashes: NDArray[np.uint32]
     songs: NDArray[np.uint16]  # number of the song, in the order given to `build_index`
     thinning: int  # only hashes that this divides are kept
+    limit: int  # notes; the longest passage that a song may share with one of these
 
     def longest_run(self, score: Score, leave_out: Collection[int] = ()) -> int:
         """Notes in the longest passage that is also in one song of the index; 0, or at least GRAM.
@@ -50,6 +57,12 @@ class Index:
         """
         left_out = np.array(sorted(leave_out), np.int64)
         return max((self._longest_in_part(line, left_out) for line in _lines(score)), default=0)
+
+    def share_known(self, score: Score) -> float | None:
+        """Share of a song's passages of GRAM notes that are also in these songs; None when it has none."""
+        windows = song_windows(score)
+        asked = windows[windows % self.thinning == 0]
+        return float(np.isin(asked, self.hashes).mean()) if len(asked) else None
 
     def _longest_in_part(self, line: Columns, left_out: Integers) -> int:
         grams, worthwhile = _grams(line)
@@ -64,7 +77,8 @@ class Index:
 
     def save(self, path: Path) -> None:
         """Write the index as safetensors."""
-        about = {"format": str(FORMAT), "gram": str(GRAM), "thinning": str(self.thinning)}
+        about = {"format": str(FORMAT), "gram": str(GRAM), "thinning": str(self.thinning),
+                 "limit": str(self.limit)}  # fmt: skip
         save_file({"hashes": self.hashes, "songs": self.songs}, path, metadata=about)
         path.chmod(0o644)  # as weights are
 
@@ -83,7 +97,7 @@ class Index:
             raise BadIndex(f"{path}: no index of training songs: {error}; train the genre again") from error
         if (about.get("format"), about.get("gram")) != (str(FORMAT), str(GRAM)):
             raise BadIndex(f"{path}: an index of format {about.get('format')}, not {FORMAT}; train the genre again")
-        return cls(hashes=hashes, songs=songs, thinning=int(about["thinning"]))
+        return cls(hashes=hashes, songs=songs, thinning=int(about["thinning"]), limit=int(about["limit"]))
 
 
 def index_path(weights: Path) -> Path:
@@ -91,13 +105,42 @@ def index_path(weights: Path) -> Path:
     return weights.with_suffix(".originality.safetensors")
 
 
-def build_index(scores: Iterable[Score], most_entries: int = MOST_ENTRIES) -> Index:
-    """Remember every window of notes of these songs, at most 65,536.
+def build_index(
+    scores: Iterable[Score], groups: Sequence[str] | None = None, most_entries: int = MOST_ENTRIES
+) -> Index:
+    """Remember every window of notes of these songs, at most 65,536, and measure what they share with each other.
 
     Above `most_entries`, only the windows whose hash is even stay, then every fourth and so on; a passage is then found
     with its edges off by about so many notes.
+
+    Args:
+        scores: The songs.
+        groups: Of each song; versions of one share theirs and are not compared. None when each is a song of its own.
+        most_entries: Size of the index.
     """
-    return gather_index([song_windows(score) for score in scores], most_entries)
+    known = list(scores)
+    index = gather_index([song_windows(score) for score in known], most_entries)
+    return replace(index, limit=measure_limit(index, known, groups or [str(i) for i in range(len(known))]))
+
+
+def measure_limit(index: Index, scores: Sequence[Score], groups: Sequence[str]) -> int:
+    """Notes that WITHIN_LIMIT percent of the songs of an index share at most with a song of another group.
+
+    A song is compared by the COMPARED_BARS in its middle, for a longer one shares more by its length alone.
+    """
+    of_group: dict[str, list[int]] = {}
+    for number, group in enumerate(groups):
+        of_group.setdefault(group, []).append(number)
+    step = -(-len(scores) // COMPARED_SONGS)
+    runs = [
+        index.longest_run(_middle(score), of_group[group])
+        for score, group in list(zip(scores, groups, strict=True))[:: max(step, 1)]
+    ]
+    return max(GRAM, int(np.percentile(runs, WITHIN_LIMIT))) if runs else GRAM
+
+
+def _middle(score: Score) -> Score:
+    return cut(score, max(len(score.time_signatures) - COMPARED_BARS, 0) // 2, COMPARED_BARS)
 
 
 def song_windows(score: Score) -> NDArray[np.uint32]:
@@ -110,7 +153,7 @@ def song_windows(score: Score) -> NDArray[np.uint32]:
 
 
 def gather_index(windows: Sequence[NDArray[np.uint32]], most_entries: int = MOST_ENTRIES) -> Index:
-    """An index of songs from what `song_windows` found in each."""
+    """An index of songs from what `song_windows` found in each; its limit is not measured and lets nothing pass."""
     songs = np.repeat(np.arange(len(windows)), [len(each) for each in windows]).astype(np.uint16)
     hashes = np.concatenate([np.zeros(0, np.uint32), *windows])
     thinning = 1
@@ -118,7 +161,7 @@ def gather_index(windows: Sequence[NDArray[np.uint32]], most_entries: int = MOST
         thinning *= 2
     songs, hashes = songs[hashes % thinning == 0], hashes[hashes % thinning == 0]
     order = np.lexsort((songs, hashes))
-    return Index(hashes=hashes[order], songs=songs[order], thinning=thinning)
+    return Index(hashes=hashes[order], songs=songs[order], thinning=thinning, limit=GRAM)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -7,7 +7,7 @@ from scipy.stats import rankdata
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 
-GRID_POINTS = 512
+GRID_POINTS = 192
 FOLDS = 5
 NEWTON_STEPS = 25
 
@@ -41,9 +41,12 @@ def _density(values: Floats, grid: Floats, width: float) -> Floats:
     return density
 
 
+Answers = list[tuple[Floats, Floats]]  # for each fold the scores of the songs asked, and their labels
+
+
 def tell_apart(left: Floats, right: Floats, left_groups: Integers, right_groups: Integers,
-               rng: np.random.Generator) -> float:  # fmt: skip
-    """How well a classifier that has seen some songs of either set tells the others apart.
+               rng: np.random.Generator, *, more_left: Floats | None = None) -> Answers:  # fmt: skip
+    """What a classifier that has seen some songs of either set says of the others.
 
     Args:
         left: Features, shape (songs, features); NaN where one cannot be said.
@@ -51,21 +54,38 @@ def tell_apart(left: Floats, right: Floats, left_groups: Integers, right_groups:
         left_groups: A number for each song, shape (songs,); songs of one group are learned from or asked, not both.
         right_groups: The same for the other set.
         rng: Draws the folds.
+        more_left: Features of songs like the left ones that are learned from in every fold and never asked.
 
     Returns:
-        Area under the receiver operating characteristic, mean over FOLDS folds: 0.5 for chance, 1 for always.
+        Scores and labels (0 left, 1 right) of each of FOLDS folds that has songs of both sets.
     """
     features = np.concatenate([left, right])
     labels = np.repeat([0.0, 1.0], [len(left), len(right)])
     folds = np.concatenate([_folds(left_groups, rng), _folds(right_groups, rng)])
-    areas = []
+    always = more_left if more_left is not None else left[:0]
+    answers = []
     for fold in range(FOLDS):
         asked = folds == fold
         if len(np.unique(labels[asked])) == 2:
-            learned = standardise(features, features[~asked])
-            weights = fit(learned[~asked], labels[~asked])
-            areas.append(area_under_curve(learned[asked] @ weights, labels[asked]))
-    return float(np.mean(areas)) if areas else 0.5
+            known = np.concatenate([features[~asked], always])
+            weights = fit(standardise(known, known), np.append(labels[~asked], np.zeros(len(always))))
+            answers.append((judge(standardise(features[asked], known), weights), labels[asked]))
+    return answers
+
+
+def area_of(answers: Answers) -> float:
+    """Area under the receiver operating characteristic, mean over the folds: 0.5 for chance, 1 for always."""
+    return float(np.mean([area_under_curve(*fold) for fold in answers])) if answers else 0.5
+
+
+def resample(answers: Answers, rng: np.random.Generator) -> Answers:
+    """The answers for as many songs of either set, drawn with replacement: what other songs might have given."""
+    drawn = []
+    for scores, labels in answers:
+        rows = np.concatenate([rng.choice(np.flatnonzero(labels == each), int((labels == each).sum()))
+                               for each in (0, 1)])  # fmt: skip
+        drawn.append((scores[rows], labels[rows]))
+    return drawn
 
 
 def _folds(groups: Integers, rng: np.random.Generator) -> Integers:
@@ -76,19 +96,29 @@ def _folds(groups: Integers, rng: np.random.Generator) -> Integers:
 
 def standardise(features: Floats, by: Floats) -> Floats:
     """Features with mean 0 and deviation 1 over the songs `by`; what cannot be said becomes the mean."""
-    known = ~np.isnan(by)
+    return scale(features, *spread(by))
+
+
+def spread(features: Floats) -> tuple[Floats, Floats]:
+    """Mean and deviation of each feature over the songs of which it can be said; a deviation of 0 is given as 1."""
+    known = ~np.isnan(features)
     counts = np.maximum(known.sum(0), 1)
-    mean = np.where(known, by, 0).sum(0) / counts
-    deviation = np.sqrt((np.where(known, by - mean, 0) ** 2).sum(0) / counts)
-    standard: Floats = np.nan_to_num((features - mean) / np.where(deviation > 0, deviation, 1))
+    mean: Floats = np.where(known, features, 0).sum(0) / counts
+    deviation: Floats = np.sqrt((np.where(known, features - mean, 0) ** 2).sum(0) / counts)
+    return mean, np.where(deviation > 0, deviation, 1)
+
+
+def scale(features: Floats, mean: Floats, deviation: Floats) -> Floats:
+    """Features in deviations from their mean, at most ten; what cannot be said becomes the mean."""
+    standard: Floats = np.nan_to_num((features - mean) / deviation)
     return standard.clip(-10, 10)
 
 
 def fit(features: Floats, labels: Floats) -> Floats:
-    """Weights of a logistic regression with a constant and a ridge of 1; labels are 0 and 1.
+    """Weights of a logistic regression with a ridge of 1, and last its constant; labels are 0 and 1.
 
-    The constant is left out of what is returned, for an order of songs needs none. Newton's method: it takes some ten
-    steps, and each is a few calls of the linear algebra library, which waits for its threads on a busy machine.
+    Newton's method: it takes some ten steps, and each is a few calls of the linear algebra library, which waits for its
+    threads on a busy machine.
     """
     inputs = np.column_stack([features, np.ones(len(features))])
     ridge = np.append(np.ones(features.shape[1]), 1e-6)
@@ -100,7 +130,13 @@ def fit(features: Floats, labels: Floats) -> Floats:
         weights = _step(inputs, labels, ridge, weights, np.linalg.solve(curvature, slope))
         if np.abs(slope).max() < 1e-6:
             break
-    return weights[:-1]
+    return weights
+
+
+def judge(features: Floats, weights: Floats) -> Floats:
+    """Log odds of label 1 for each song, by what `fit` found."""
+    odds: Floats = features @ weights[:-1] + weights[-1]
+    return odds
 
 
 def _step(inputs: Floats, labels: Floats, ridge: Floats, weights: Floats, step: Floats) -> Floats:

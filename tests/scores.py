@@ -1,6 +1,9 @@
 """Small songs for tests."""
 
 from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
 
 from model.score import ROLES, TICKS_PER_BEAT, Note, Part, Role, Score
 
@@ -24,6 +27,16 @@ def make_score(
         notes = [note for bar in range(opening_rest_bars, bars) for note in players[role](bar)]
         parts.append(Part(role=role, notes=tuple(sorted(notes))))
     return Score(tempo_bpm=tempo_bpm, time_signatures=((4, 4),) * bars, parts=tuple(parts))
+
+
+def vary(score: Score, rng: np.random.Generator, highest: int) -> Score:
+    """The same song with another tune: melodies move up to so many semitones."""
+    parts = [
+        part if part.role == "drums" else
+        Part(role=part.role, notes=tuple(replace(n, pitch=n.pitch + int(rng.integers(highest))) for n in part.notes))
+        for part in score.parts
+    ]  # fmt: skip
+    return replace(score, parts=tuple(parts))
 
 
 def one_note_score(role: Role = "lead", pitch: int = 64) -> Score:

@@ -3,6 +3,7 @@
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -10,6 +11,7 @@ from small_composer import small_composer
 
 from model import tokens as t
 from model.band import PHRASE, Band, bars_of, time_signature_of
+from model.critic import Critic
 from model.errors import NeedsOperator
 from model.genre import BadGenre, Genre, Metre
 from model.network import Composer
@@ -47,6 +49,10 @@ def song(band: Band) -> Score:
 def with_method(band: Band, method: str) -> Band:
     sampling = replace(band.genre.sampling, method=method)
     return replace(band, genre=replace(band.genre, sampling=sampling))
+
+
+def of_takes(band: Band, takes: int) -> Band:
+    return replace(band, genre=replace(band.genre, sampling=replace(band.genre.sampling, takes=takes)))
 
 
 def without_chances(song: Score) -> list[list[tuple[int, int, int]]]:
@@ -143,19 +149,37 @@ def test_progress_is_told_bar_by_bar(band: Band):
     assert set(heard) == {0, 1}
 
 
-def test_a_song_that_copies_a_known_one_is_dropped_for_the_next(
-    band: Band, monkeypatch: pytest.MonkeyPatch
-):
-    monkeypatch.setattr("model.band.LONGEST_COPY", 0)
+def test_a_song_that_copies_a_known_one_is_dropped_for_the_next(band: Band):
     song = band.compose(make_request(bars=8))
     known = build_index([song])
-    assert known.longest_run(song) > 0
+    assert known.longest_run(song) > known.limit
 
     other = replace(band, known_songs=known).compose(make_request(bars=8))
 
     assert other != song
-    assert known.longest_run(other) == 0
+    assert known.longest_run(other) <= known.limit
     assert other.time_signatures == song.time_signatures
+
+
+def test_of_several_takes_the_critic_picks_one_by_the_seed(band: Band):
+    takes = band.play(make_request(), [np.random.default_rng([123, take]) for take in range(3)])
+    critic = Critic.learn([takes[2]] * 9, [takes[0], takes[1]] * 4, {})
+    choosy = replace(of_takes(band, 3), critic=critic)
+
+    song, again = choosy.compose(make_request()), choosy.compose(make_request())
+
+    assert without_chances(song) == without_chances(takes[2])
+    assert song == again
+
+
+def test_a_take_with_a_flaw_is_not_put_before_the_critic(band: Band):
+    takes = band.play(make_request(bars=8), [np.random.default_rng([123, take]) for take in range(3)])
+    critic = Critic.learn([takes[2]] * 9, [takes[0], takes[1]] * 4, {})
+    choosy = replace(of_takes(band, 3), critic=critic, known_songs=build_index([takes[2]]))
+
+    song = choosy.compose(make_request(bars=8))
+
+    assert without_chances(song) in [without_chances(takes[0]), without_chances(takes[1])]
 
 
 @pytest.mark.parametrize("tempo_bpm", [40, 70, 72.5, 80, 96, 100, 120, 133, 140, 160, 180, 200, 239, 240, 400])

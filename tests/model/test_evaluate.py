@@ -9,31 +9,22 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 from rich.console import Console
-from scores import make_score
+from scores import make_score, vary
 
 from model.commands import evaluate_command
+from model.corpus import is_held_out
 from model.errors import NeedsOperator
-from model.evaluate import FEWEST_SONGS, NoSongs, evaluate
+from model.evaluate import FEWEST_SONGS, Report, evaluate
 from model.genre import load_genres
 from model.midi import write_midi
 from model.originality import build_index
+from model.reference import NoSongs
 from model.report import show, to_json
-from model.score import Part, Score
 
 GENRE = load_genres()["heavy-metal"]
 ROLES = [player.role for player in GENRE.players]
 SHARED_DATA = Path(__file__).resolve().parents[2].parent / "shared" / "data"
 METAL = SHARED_DATA / "midi" / "heavy-metal.tar.xz"
-
-
-def vary(score: Score, rng: np.random.Generator, highest: int) -> Score:
-    """The same song with another tune: melodies move up to so many semitones."""
-    parts = [
-        part if part.role == "drums" else
-        Part(role=part.role, notes=tuple(replace(n, pitch=n.pitch + int(rng.integers(highest))) for n in part.notes))
-        for part in score.parts
-    ]  # fmt: skip
-    return replace(score, parts=tuple(parts))
 
 
 def write_songs(folder: Path, *, count: int, seed: int, highest: int = 12, bars: int = 12) -> Path:
@@ -49,43 +40,97 @@ def real(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_songs(tmp_path_factory.mktemp("songs") / "real", count=24, seed=1)
 
 
-def test_songs_from_the_same_source_are_alike(tmp_path: Path, real: Path):
-    ours = write_songs(tmp_path / "ours", count=16, seed=2)
+@pytest.fixture(scope="module")
+def partly_held_out(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = write_songs(tmp_path_factory.mktemp("songs") / "real", count=36, seed=1)
+    names = [f"name-{i}" for i in range(400)]
+    held_out, learned = [[name for name in names if is_held_out(name) == wanted] for wanted in (True, False)]
+    for path, name in zip(sorted(folder.glob("*.mid")), held_out[:12] + learned[:24], strict=True):
+        path.rename(folder / f"{name}.mid")
+    return folder
 
-    report = evaluate(ours, real, ROLES)
 
-    assert (report.bars, report.real_songs, report.generated_songs) == (12, 24, 16)
-    assert report.relative_overlap == pytest.approx(1, abs=0.1)
-    assert 0.2 < report.told_apart.area < 0.8
-    assert report.silent["lead"] == (0, 0)
+@pytest.fixture(scope="module")
+def report(tmp_path_factory: pytest.TempPathFactory, partly_held_out: Path) -> Report:
+    """Songs of the same source as the real ones, and tamer ones; a genre whose songs are tame is known."""
+    folder = tmp_path_factory.mktemp("sets")
+    same = write_songs(folder / "same", count=16, seed=2)
+    tamer = write_songs(folder / "tamer", count=16, seed=3, highest=2)
+    tame = write_songs(folder / "tame", count=30, seed=4, highest=2)
+    return evaluate([same, tamer], partly_held_out, ROLES, others=[tame])
 
 
-def test_songs_from_another_source_are_told_apart(tmp_path: Path, real: Path):
-    tamer = write_songs(tmp_path / "tamer", count=16, seed=2, highest=3)
+def test_songs_from_the_same_source_are_alike(report: Report):
+    same = report.sets[0]
 
-    report = evaluate(tamer, real, ROLES)
+    assert (report.bars, report.real_songs, report.held_out_songs, same.songs) == (12, 36, 12, 16)
+    for likeness in (same.all, same.held_out):
+        assert likeness is not None
+        assert likeness.overlap.value == pytest.approx(1, abs=0.12)
+        assert 0.2 < likeness.told_apart.value < 0.8
+    assert same.silent["lead"] == 0
 
-    rows = {row.feature: row for row in report.likeness}
-    assert report.told_apart.area > 0.95
-    assert rows["pitch-class entropy"].relative < 0.5
-    assert rows["pitch-class entropy"].generated < rows["pitch-class entropy"].real
+
+def test_songs_from_another_source_are_told_apart(report: Report):
+    tamer = report.sets[1].held_out
+
+    assert tamer is not None
+    entropy = next(feature for feature in tamer.features if feature.name == "pitch-class entropy")
+    assert tamer.against == 12
+    assert tamer.told_apart.value > 0.95
+    assert tamer.overlap.value < 1 - 2 * tamer.overlap.deviation
+    assert entropy.relative is not None and entropy.relative < 0.5
+    assert entropy.ours is not None and entropy.real is not None and entropy.ours < entropy.real
+
+
+def test_real_songs_also_through_tokens_are_as_real_songs_are(report: Report):
+    for verdict in (report.real, report.through_tokens):
+        assert verdict.held_out is not None
+        assert verdict.held_out.overlap.value == pytest.approx(1, abs=0.02)
+        assert 0.2 < verdict.held_out.told_apart.value < 0.8
+    assert [middle.ours for middle in report.through_tokens.middle] == [middle.ours for middle in report.real.middle]
+
+
+def test_songs_are_named_by_a_classifier_that_knows_other_genres(report: Report):
+    assert [verdict.named for verdict in report.sets] == [1, 0]
+    assert report.real.named == 1
+
+
+def test_a_median_is_inside_or_outside_the_middle_half_of_real_songs(report: Report):
+    repeats = next(middle for middle in report.sets[0].middle if middle.feature == "part repeats")
+
+    assert repeats.inside
+    assert not replace(repeats, ours=repeats.high + 0.1).inside
+    assert not replace(repeats, ours=repeats.low - 0.1).inside
+
+
+def test_where_too_few_songs_are_held_out_all_are_compared(tmp_path: Path, real: Path):
+    ours = write_songs(tmp_path / "ours", count=12, seed=2)
+
+    (verdict,) = evaluate([ours], real, ROLES).sets
+
+    assert verdict.held_out is None
+    assert verdict.named is None
+    assert verdict.all.against == 24
 
 
 def test_the_same_folders_give_the_same_figures(tmp_path: Path, real: Path):
     ours = write_songs(tmp_path / "ours", count=12, seed=2)
 
-    assert to_json(evaluate(ours, real, ROLES)) == to_json(evaluate(ours, real, ROLES))
+    one, again = (to_json(evaluate([ours], real, ROLES, bars=4)) for _ in range(2))
+
+    assert one == again
 
 
 def test_longer_songs_are_cut_to_the_length_of_ours(tmp_path: Path):
     real = write_songs(tmp_path / "real", count=12, seed=1, bars=30)
     ours = write_songs(tmp_path / "ours", count=12, seed=2, bars=8)
 
-    report = evaluate(ours, real, ROLES)
+    report = evaluate([ours], real, ROLES)
 
-    drums = next(row for row in report.likeness if row.feature == "drums: notes a bar")
+    drums = next(feature for feature in report.sets[0].all.features if feature.name == "drums: notes a bar")
     assert report.bars == 8
-    assert drums.real == pytest.approx(drums.generated, abs=0.2)
+    assert drums.real == pytest.approx(drums.ours, abs=0.2)
 
 
 def test_a_copied_song_is_found_in_the_reference_and_in_the_training_songs(tmp_path: Path, real: Path):
@@ -93,34 +138,33 @@ def test_a_copied_song_is_found_in_the_reference_and_in_the_training_songs(tmp_p
     stolen = vary(make_score(bars=12), np.random.default_rng(1), 12)  # the first of the real ones
     write_midi(stolen, GENRE, ours / "stolen.mid")
 
-    report = evaluate(ours, real, ROLES, training=build_index([stolen]))
+    report = evaluate([ours], real, ROLES, training=build_index([stolen]))
 
-    assert report.copied.most > 50
-    assert report.real_copied.most < 30
-    assert report.longest_from_training == report.copied.most
+    assert report.sets[0].copied.most > 50
+    assert report.real.copied.most < 30
+    assert report.sets[0].beyond_limit == pytest.approx(1 / 13)
 
 
 def test_versions_of_a_song_are_not_taken_for_copies(tmp_path: Path):
     real = write_songs(tmp_path / "real", count=12, seed=1)
     (real / "version.mid").write_bytes((real / "song-0.mid").read_bytes())
     ours = write_songs(tmp_path / "ours", count=12, seed=2)
-    assert evaluate(ours, real, ROLES).real_copied.most > 50
 
     rows = [f"real.tar.xz\treal/{path.name}\t{path.stem.replace('version', 'song-0')}" for path in real.glob("*.mid")]
     (tmp_path / "INDEX.tsv").write_text("\n".join(["archive\tmember\tsong_group", *rows]) + "\n")
 
-    assert evaluate(ours, real, ROLES).real_copied.most < 30
+    assert evaluate([ours], real, ROLES).real.copied.most < 30
 
 
 def test_unreadable_files_are_counted_and_named(tmp_path: Path, real: Path):
     ours = write_songs(tmp_path / "ours", count=12, seed=2)
     (ours / "broken [red].mid").write_bytes(b"MThd, or so it says")
 
-    report = evaluate(ours, real, ROLES)
+    report = evaluate([ours], real, ROLES, bars=4)
 
     console = Console(record=True, width=200, file=(tmp_path / "out").open("w"))
     show(report, console)
-    assert report.generated_songs == 12
+    assert report.sets[0].songs == 12
     assert "1 files unreadable" in console.export_text(clear=False)
     assert "broken [red].mid" in console.export_text()
 
@@ -130,23 +174,24 @@ def test_too_few_songs_are_refused_with_what_to_do(tmp_path: Path, real: Path, c
     few = write_songs(tmp_path / "few", count=count, seed=2)
 
     with pytest.raises(NoSongs, match=f"{few}: .*(name a folder of songs|put at least {FEWEST_SONGS})"):
-        evaluate(few, real, ROLES)
+        evaluate([few], real, ROLES)
 
 
-def test_the_command_prints_tables_and_writes_json(tmp_path: Path, real: Path):
-    ours = write_songs(tmp_path / "ours", count=12, seed=2)
+def test_the_command_prints_tables_of_several_sets_and_writes_json(tmp_path: Path, real: Path):
+    sets = [str(write_songs(tmp_path / f"ours-{seed}", count=10, seed=seed, bars=6)) for seed in (2, 3, 4)]
     json_file = tmp_path / "figures.json"
 
     result = CliRunner().invoke(
-        evaluate_command, [str(ours), "--genre", "heavy-metal", "--reference", str(real), "--json", str(json_file)]
+        evaluate_command, [*sets, "--genre", "heavy-metal", "--reference", str(real), "--json", str(json_file)]
     )
 
     assert result.exit_code == 0, result.output
     assert "bass: with the kick" in result.output
+    assert "3 sets" in result.output
     assert "\x1b[" not in result.output
     figures = json.loads(json_file.read_text())
-    assert {row["feature"]: row for row in figures["likeness"]}["groove consistency"]["relative"] > 0
-    assert 0 <= figures["told_apart"]["area"] <= 1
+    assert [each["songs"] for each in figures["sets"]] == [10, 10, 10]
+    assert 0 <= figures["sets"][0]["all"]["told_apart"]["value"] <= 1
 
 
 @pytest.mark.parametrize(
@@ -176,7 +221,7 @@ def test_real_metal_beside_real_metal_is_alike(tmp_path: Path):
         (tmp_path / f"half{number % 2}").mkdir(exist_ok=True)
         song.rename(tmp_path / f"half{number % 2}" / song.name)
 
-    report = evaluate(tmp_path / "half0", tmp_path / "half1", ROLES, bars=32)
+    (verdict,) = evaluate([tmp_path / "half0"], tmp_path / "half1", ROLES, bars=32).sets
 
-    assert report.relative_overlap > 0.9
-    assert 0.2 < report.told_apart.area < 0.8
+    assert verdict.all.overlap.value > 0.9
+    assert 0.2 < verdict.all.told_apart.value < 0.8

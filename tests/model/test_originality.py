@@ -107,6 +107,32 @@ def test_an_index_that_is_too_big_is_thinned_and_still_finds_long_passages():
     assert all(350 <= thin.longest_run(song) <= 400 for song in songs)
 
 
+def test_the_share_of_known_passages_is_that_of_what_was_quoted():
+    index = build_index([tune(TUNE)])
+
+    assert index.share_known(tune(TUNE)) == 1
+    assert index.share_known(tune(OTHER)) == 0
+    assert index.share_known(tune(OTHER[:50] + TUNE[:50])) == pytest.approx(39 / 89, abs=0.01)
+    assert index.share_known(make_score(bars=4, roles=("drums",))) is None
+
+
+def test_the_limit_is_what_nine_of_ten_songs_share_with_another():
+    songs = [tune([int(p) for p in rng.integers(50, 80, 100)]) for _ in range(18)]
+    quoting = [tune(TUNE[:40] + OTHER[:60]), tune(OTHER[100:160] + TUNE[:40])]
+
+    index = build_index([*songs, *quoting])
+
+    assert index.limit == GRAM
+    assert build_index([*songs[:8], *quoting]).limit == 40
+
+
+def test_versions_of_a_song_do_not_raise_the_limit():
+    songs = [tune(TUNE), tune(TUNE), tune(OTHER)]
+
+    assert build_index(songs).limit == 192
+    assert build_index(songs, groups=["a", "a", "b"]).limit == GRAM
+
+
 def test_an_empty_index_knows_nothing():
     assert build_index([]).longest_run(tune(TUNE)) == 0
 
@@ -121,7 +147,7 @@ def test_an_index_survives_the_trip_to_disk(tmp_path: Path):
     assert path.name == "polka.originality.safetensors"
     assert np.array_equal(again.hashes, index.hashes)
     assert np.array_equal(again.songs, index.songs)
-    assert again.thinning == index.thinning
+    assert (again.thinning, again.limit) == (index.thinning, index.limit)
 
 
 def test_a_missing_or_damaged_index_says_which_and_what_to_do(tmp_path: Path):

@@ -5,7 +5,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from model.yardsticks import area_under_curve, bandwidth, fit, overlap, standardise, tell_apart
+from model.yardsticks import (
+    area_of,
+    area_under_curve,
+    bandwidth,
+    fit,
+    overlap,
+    resample,
+    standardise,
+    tell_apart,
+)
 
 
 def test_a_sample_overlaps_itself_wholly():
@@ -60,19 +69,20 @@ def test_the_regression_is_at_its_minimum():
     rng = np.random.default_rng(1)
     features, labels = rng.normal(size=(80, 3)), rng.integers(0, 2, 80).astype(float)
 
-    weights = fit(features, labels)
+    *weights, constant = fit(features, labels)
 
-    centred = features @ weights
-    constant = min(np.linspace(-2, 2, 40_001), key=lambda c: np.logaddexp(0, centred + c).sum() - labels.sum() * c)
-    chances = 1 / (1 + np.exp(-centred - constant))
+    chances = 1 / (1 + np.exp(-features @ weights - constant))
+    assert chances.sum() == pytest.approx(labels.sum(), abs=0.02)
     assert features.T @ (chances - labels) + weights == pytest.approx(np.zeros(3), abs=0.02)
 
 
 def test_two_draws_from_one_source_cannot_be_told_apart():
     rng = np.random.default_rng(3)
 
-    areas = [tell_apart(rng.normal(size=(60, 8)), rng.normal(size=(60, 8)), np.arange(60), np.arange(60), rng)
-             for _ in range(10)]  # fmt: skip
+    areas = [
+        area_of(tell_apart(rng.normal(size=(60, 8)), rng.normal(size=(60, 8)), np.arange(60), np.arange(60), rng))
+        for _ in range(10)
+    ]
 
     assert np.mean(areas) == pytest.approx(0.5, abs=0.07)
 
@@ -82,7 +92,7 @@ def test_a_feature_that_differs_gives_the_generated_away():
     left, right = rng.normal(size=(60, 8)), rng.normal(size=(60, 8))
     right[:, 2] += 3
 
-    assert tell_apart(left, right, np.arange(60), np.arange(60), rng) > 0.95
+    assert area_of(tell_apart(left, right, np.arange(60), np.arange(60), rng)) > 0.95
 
 
 def test_versions_of_one_song_are_not_learned_by_heart():
@@ -91,6 +101,30 @@ def test_versions_of_one_song_are_not_learned_by_heart():
     originals = rng.normal(size=(20, 30))
     groups = np.repeat(np.arange(10), 10)
 
-    area = np.mean([tell_apart(originals[:10][groups], originals[10:][groups], groups, groups, rng) for _ in range(10)])
+    area = np.mean(
+        [area_of(tell_apart(originals[:10][groups], originals[10:][groups], groups, groups, rng)) for _ in range(10)]
+    )
 
     assert area < 0.8
+
+
+def test_more_songs_to_learn_from_tell_apart_what_a_few_do_not():
+    rng = np.random.default_rng(4)
+    left, right, more = rng.normal(size=(12, 30)), rng.normal(size=(60, 30)), rng.normal(size=(400, 30))
+    right[:, :10] += 0.5
+
+    groups = np.arange(12), np.arange(60)
+    few = np.mean([area_of(tell_apart(left, right, *groups, rng)) for _ in range(10)])
+    many = np.mean([area_of(tell_apart(left, right, *groups, rng, more_left=more)) for _ in range(10)])
+
+    assert few + 0.05 < many
+
+
+def test_resampled_answers_scatter_around_the_answers():
+    rng = np.random.default_rng(6)
+    answers = [(rng.normal(size=20) + labels, labels) for labels in [np.repeat([0.0, 1.0], 10)] * 5]
+
+    areas = [area_of(resample(answers, rng)) for _ in range(200)]
+
+    assert np.mean(areas) == pytest.approx(area_of(answers), abs=0.03)
+    assert 0.01 < np.std(areas) < 0.1

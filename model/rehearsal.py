@@ -1,0 +1,171 @@
+"""Training a critic: the band rehearses with seeds of its own, and the critic learns those songs from real ones.
+
+It learns from songs that the composer has learned from, too. What it gains is measured with other seeds, beside the
+songs held out, which neither has seen.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from rich.progress import Progress
+
+from model.band import Band
+from model.critic import Critic, draw
+from model.likeness import Bench, Candidates, Measured
+from model.reference import NoSongs, Reading, excerpt, find_midi, sample, sides, song_names, tabulate
+from model.request import ComposeRequest
+from model.score import Score
+
+FIRST_SEED = 3_000_000_000  # far from those that people give; each batch has one, for its metre and its takes
+BATCH = 16  # songs at once
+TAKES = (1, 2, 4, 8)  # of which one is picked, when the gain is measured
+SHUFFLES = 4  # of the takes into groups to pick from
+FEWEST_SONGS = 20  # real ones to learn from
+FEWEST_HELD_OUT = 10  # to measure by
+FEWEST_PICKED = 10  # to measure with
+MOST_FLAWED = 4  # times as many takes are played as songs are wanted, at most
+
+Floats = NDArray[np.float64]
+Pick = Callable[[Floats, np.random.Generator], int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gain:
+    """What picking one of so many takes comes to, beside held-out songs; means over SHUFFLES."""
+
+    takes: int
+    songs: int  # picked
+    overlap: Measured  # relative
+    told_apart: Measured  # AUC
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rehearsal:
+    """What the band played."""
+
+    songs: tuple[Score, ...]  # without a flaw
+    copied: int  # takes that were dropped because they share too much with a training song
+    silent: int  # and because somebody never plays
+
+    @property
+    def played(self) -> int:
+        """All takes."""
+        return len(self.songs) + self.copied + self.silent
+
+
+def rehearse(band: Band, *, songs: int, bars: int, first_seed: int, progress: Progress) -> Rehearsal:
+    """Let the band play by its genre's defaults until there are so many songs without a flaw, or far too many with."""
+    task = progress.add_task("Rehearsing", total=songs)
+    good: list[Score] = []
+    copied = silent = 0
+    for take in _takes(band, bars=bars, first_seed=first_seed, most=MOST_FLAWED * songs):
+        never_plays, beyond = band.flaws(take)
+        silent += never_plays > 0
+        copied += beyond > 0 and not never_plays
+        if not never_plays and not beyond:
+            good.append(take)
+            progress.advance(task)
+        if len(good) == songs:
+            break
+    return Rehearsal(songs=tuple(good), copied=copied, silent=silent)
+
+
+def _takes(band: Band, *, bars: int, first_seed: int, most: int) -> Iterator[Score]:
+    for seed in range(first_seed, first_seed + most, BATCH):
+        request = ComposeRequest(
+            key="rehearsal", title="", take=1, genre=band.genre.name, tempo_bpm=band.genre.tempo.default_bpm,
+            randomness=band.genre.randomness, seed=seed, bars=bars,
+        )  # fmt: skip
+        yield from band.play(request, [np.random.default_rng([seed, take]) for take in range(BATCH)])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RealSongs:
+    """Excerpts of real songs, and which the composer has not learned from."""
+
+    learned: tuple[Score, ...]
+    held_out: tuple[Score, ...]
+
+
+def read_real(folder: Path, reading: Reading) -> RealSongs:
+    """Read a folder of real songs.
+
+    Raises:
+        NoSongs: There are too few to learn from.
+    """
+    chosen = [sample(side) for side in sides(song_names(find_midi(folder), folder))]
+    learned, held_out = (
+        tuple(cut for path, score in reading.scores(files, "Real songs")
+              if (cut := excerpt(score, reading.bars, path.name)))
+        for files in chosen
+    )  # fmt: skip
+    if len(learned) < FEWEST_SONGS:
+        raise NoSongs(
+            f"{folder}: {len(learned)} songs of at least {reading.bars / 2:g} bars can be learned from; put at least "
+            f"{FEWEST_SONGS} there"
+        )
+    return RealSongs(learned=learned, held_out=held_out)
+
+
+def train_critic(
+    band: Band, real: RealSongs, *, songs: int, bars: int, progress: Progress
+) -> tuple[Critic, tuple[Gain, ...]]:
+    """Train a critic for a band, and measure what it gains.
+
+    Args:
+        band: The band.
+        real: Real songs, cut to `bars`.
+        songs: How many the band plays to learn from, and again to measure by.
+        bars: Length of each.
+        progress: Where to show how far it is.
+
+    Returns:
+        The critic, and its gain for each number of TAKES that `songs` allow; none where too few songs are held out.
+    """
+    lesson = rehearse(band, songs=songs, bars=bars, first_seed=FIRST_SEED, progress=progress)
+    test = rehearse(band, songs=songs, bars=bars, first_seed=FIRST_SEED + 1_000_000, progress=progress)
+    provenance = {
+        "genre": band.genre.name, "bars": bars, "real_songs": len(real.learned), "songs": len(lesson.songs),
+        "first_seed": FIRST_SEED, "takes_played": lesson.played + test.played,
+        "dropped_as_copied": lesson.copied + test.copied, "dropped_as_silent": lesson.silent + test.silent,
+    }  # fmt: skip
+    critic = Critic.learn(real.learned, lesson.songs, provenance)
+    gains = measure(real, test.songs, critic.odds(test.songs)) if len(real.held_out) >= FEWEST_HELD_OUT else ()
+    provenance["gains"] = [asdict(gain) for gain in gains]
+    return critic, gains
+
+
+def measure(real: RealSongs, songs: Sequence[Score], odds: Floats, pick: Pick = draw) -> tuple[Gain, ...]:
+    """Gain of picking one of 1, 2, 4, … songs; as many are picked of each, for a classifier learns from them.
+
+    Args:
+        real: Real songs.
+        songs: Songs of the band that the critic has not seen.
+        odds: Its log odds of each.
+        pick: Chooses one of several by their odds.
+    """
+    table = tabulate([[*real.learned, *real.held_out], songs])
+    held_out = np.arange(len(table.sets[0])) >= len(real.learned)
+    bench = Bench(table.names, table.sets[0], np.arange(len(held_out)), held_out)
+    groups = len(songs) // max(TAKES)
+    gains = []
+    for takes in TAKES if groups >= FEWEST_PICKED else ():
+        rng = np.random.default_rng(takes)
+        found = []
+        for _ in range(SHUFFLES):
+            shuffled = rng.permutation(len(songs))[: groups * takes].reshape(groups, takes)
+            picked = np.array([group[pick(odds[group], rng)] for group in shuffled])
+            found.append(bench.compare(Candidates(features=table.sets[1][picked])))
+        overlap, told_apart = (_mean([getattr(each, name) for each in found]) for name in ("overlap", "told_apart"))
+        gains.append(Gain(takes=takes, songs=groups, overlap=overlap, told_apart=told_apart))
+    return tuple(gains)
+
+
+def _mean(figures: Sequence[Measured]) -> Measured:
+    return Measured(
+        value=float(np.mean([figure.value for figure in figures])),
+        deviation=float(np.mean([figure.deviation for figure in figures])),
+    )

@@ -14,16 +14,17 @@ from dataclasses import dataclass, fields
 from typing import Any, Literal
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from model import tokens as t
+from model.decoder import Decoder, decoder_of
 from model.genre import Freedom
-from model.network import Cache, Composer
+from model.network import Composer
 from model.reader import INPUTS, Reader
 
 Method = Literal["probability", "embedding"]
 Floats = NDArray[np.float32]
+Masks = NDArray[np.bool_]
 HELD_SHARE = 0.25  # of the noise's variance, held for a bar
 GUMBEL_DEVIATION = 1.28  # of the noise that would make the nearest embedding an exact draw: pi / sqrt(6)
 KINDS: tuple[tuple[str, range], ...] = (
@@ -32,7 +33,7 @@ KINDS: tuple[tuple[str, range], ...] = (
     ("rhythm", t.DURATION), ("pitch", t.SHAPE), ("pitch", t.PITCH), ("rhythm", t.HIT), ("rhythm", t.ACCENT),
 )  # fmt: skip
 STARTS = np.array([tokens.start for _, tokens in KINDS])
-Guard = Callable[[Reader, NDArray[np.bool_]], None]  # takes tokens away from what is allowed
+Guard = Callable[[Reader, Masks], None]  # takes tokens away from what is allowed
 
 
 def freedom_at(table: Sequence[Freedom], randomness: float) -> Freedom:
@@ -53,28 +54,31 @@ class Singer:
     bar: int = -1
 
 
-Choose = Callable[[Singer, torch.Tensor, NDArray[np.bool_]], int]  # a token, from the hidden state (width,)
+Choose = Callable[[Sequence[Singer], Floats, Masks], list[int]]  # a token each, from hidden states (B, width)
 
 
-def choose_from_probabilities(logits: Floats, freedom: Freedom, rng: np.random.Generator) -> int:
-    """A token, by kind and then within the kind; forbidden tokens have a logit of minus infinity."""
-    weights = np.exp(logits - logits.max())
-    kinds = np.add.reduceat(weights, STARTS) ** (1 / freedom.structure)
+def choose_from_probabilities(logits: Floats, freedom: Freedom, rngs: Sequence[np.random.Generator]) -> list[int]:
+    """A token for each row, by kind and then within the kind; forbidden tokens have a logit of minus infinity."""
+    weights = np.exp(logits - logits.max(axis=1, keepdims=True))
+    kinds = np.cumsum(np.add.reduceat(weights, STARTS, axis=1) ** (1 / freedom.structure), axis=1, dtype=np.float64)
+    return [_choose_one(weights[i], kinds[i], freedom, rng) for i, rng in enumerate(rngs)]
+
+
+def _choose_one(weights: Floats, kinds: NDArray[np.float64], freedom: Freedom, rng: np.random.Generator) -> int:
     name, tokens = KINDS[_draw(kinds, rng)]
     own = weights[tokens.start : tokens.stop]
     own = (own / own.max()) ** (1 / float(getattr(freedom, name)))  # an unlikely kind must not be rounded to nothing
     if name != "structure":
         own = nucleus(own, freedom.top_p)
-    return tokens.start + _draw(own, rng)
+    return tokens.start + _draw(np.cumsum(own, dtype=np.float64), rng)
 
 
 def nucleus(weights: Floats, top_p: float) -> Floats:
     """The weights without the least likely that together have less than 1 - top_p of the sum."""
-    order = np.argsort(-weights)
-    before = np.cumsum(weights[order]) - weights[order]
-    kept = weights.copy()
-    kept[order[before >= top_p * weights.sum()]] = 0
-    return kept
+    falling = np.sort(weights)[::-1]
+    total = np.cumsum(falling)
+    kept = int(np.searchsorted(total - falling, top_p * total[-1], side="left"))
+    return np.where(weights >= falling[max(kept, 1) - 1], weights, np.float32(0))
 
 
 def compose_streams(
@@ -91,12 +95,12 @@ def compose_streams(
     """Compose as many songs at once as there are generators, each of `bars` bars.
 
     Args:
-        network: The composer.
+        network: The composer, on any device.
         header: What every stream begins with, up to the line-up.
         bars: Length of each song.
         freedom: Temperatures, nucleus, noise.
         method: From the probabilities or from the embedding space.
-        rngs: A generator for each song; a song depends on no other's.
+        rngs: A generator for each song; a song depends on no other's, on a CPU to the last bit.
         guard: Forbids tokens beyond the grammar.
         on_bar: Told the number of complete bars of the first song.
 
@@ -104,91 +108,128 @@ def compose_streams(
         The readers, each at its END.
     """
     width = network.architecture.width
-    singers = [
-        Singer(reader=Reader(bars), rng=rng, held=np.zeros(width, dtype=np.float32)) for rng in rngs
-    ]
-    known = np.zeros((len(singers), len(header), len(INPUTS)), dtype=np.int64)
-    for i, singer in enumerate(singers):
-        for j, token in enumerate(header):
-            singer.reader.push(token)
-            known[i, j] = singer.reader.inputs()
-    hall = _Hall(network, known)
+    singers = [Singer(reader=Reader(bars), rng=rng, held=np.zeros(width, dtype=np.float32)) for rng in rngs]
+    known = np.array([_read_header(singer.reader, header) for singer in singers])
+    hall = _Hall(decoder_of(network, len(singers)), network.architecture.window, len(header))
     choose = _by_probability(network, freedom) if method == "probability" else _by_noise(network, freedom.noise)
-    with torch.inference_mode():
-        hidden = hall.hear(np.tile(np.array(header), (len(singers), 1)), known)
-        while not all(singer.reader.ended for singer in singers):
-            chosen = [_sing(singer, hidden[i], choose, guard) for i, singer in enumerate(singers)]
-            known = np.array([[singer.reader.inputs()] for singer in singers])
-            hidden = hall.hear(np.array(chosen)[:, None], known)
-            on_bar(singers[0].reader.bar)
+    hidden = hall.open(np.tile(np.array(header), (len(singers), 1)), known)
+    singing = list(singers)
+    while singing:
+        chosen = _sing(singing, hidden, choose, guard)
+        on_bar(singers[0].reader.bar)
+        if any(singer.reader.ended for singer in singing):
+            stay = [i for i, singer in enumerate(singing) if not singer.reader.ended]
+            singing, chosen = [singing[i] for i in stay], [chosen[i] for i in stay]
+            hall.keep(stay)
+        if singing:
+            hidden = hall.hear(np.array(chosen), np.array([singer.reader.inputs() for singer in singing]))
     return [singer.reader for singer in singers]
 
 
-def _sing(singer: Singer, hidden: torch.Tensor, choose: Choose, guard: Guard) -> int:
-    """Choose and push one song's next token."""
-    reader = singer.reader
-    if reader.ended:
-        return t.END
-    mask = reader.allowed()
-    guard(reader, mask)
-    possible = np.flatnonzero(mask)
-    token = int(possible[0]) if len(possible) == 1 else choose(singer, hidden, mask)
-    reader.push(token)
-    return token
+def _read_header(reader: Reader, header: Sequence[int]) -> list[list[int]]:
+    """Let a reader take the header; what was known after each of its tokens."""
+    known = []
+    for token in header:
+        reader.push(token)
+        known.append(reader.inputs())
+    return known
+
+
+def _sing(singing: Sequence[Singer], hidden: Floats, choose: Choose, guard: Guard) -> list[int]:
+    """Choose and push each song's next token; where only one may come, no chance is used."""
+    masks = np.array([singer.reader.allowed() for singer in singing])
+    for singer, mask in zip(singing, masks, strict=True):
+        guard(singer.reader, mask)
+    chosen: list[int] = masks.argmax(axis=1).tolist()
+    free = [i for i, possible in enumerate(masks.sum(axis=1).tolist()) if possible > 1]
+    if free:
+        picked = choose([singing[i] for i in free], hidden[free], masks[free])
+        for i, token in zip(free, picked, strict=True):
+            chosen[i] = token
+    for singer, token in zip(singing, chosen, strict=True):
+        singer.reader.push(token)
+    return chosen
 
 
 def _by_probability(network: Composer, freedom: Freedom) -> Choose:
-    def choose(singer: Singer, hidden: torch.Tensor, mask: NDArray[np.bool_]) -> int:
-        logits = np.where(mask, network.logits(hidden).numpy(), -np.inf)
-        return choose_from_probabilities(logits, freedom, singer.rng)
+    nearness = _nearness(network)
+
+    def choose(singing: Sequence[Singer], hidden: Floats, masks: Masks) -> list[int]:
+        return choose_from_probabilities(nearness(hidden, masks), freedom, [singer.rng for singer in singing])
 
     return choose
 
 
 def _by_noise(network: Composer, scale: float) -> Choose:
     """Nearest embedding to a moved hidden state; at scale 1 a logit moves about as much as by the Gumbel trick."""
-    width = network.architecture.width
+    nearness = _nearness(network)
     deviation = scale * GUMBEL_DEVIATION / float(network.token.weight.detach().norm(dim=1).mean())
 
-    def choose(singer: Singer, hidden: torch.Tensor, mask: NDArray[np.bool_]) -> int:
-        if singer.bar != singer.reader.bar:
-            singer.bar = singer.reader.bar
-            singer.held = singer.rng.standard_normal(width, dtype=np.float32)
-        fresh = singer.rng.standard_normal(width, dtype=np.float32)
-        noise = np.sqrt(HELD_SHARE) * singer.held + np.sqrt(1 - HELD_SHARE) * fresh
-        moved = hidden + torch.from_numpy(noise * deviation).to(hidden.dtype)
-        return int(np.where(mask, network.logits(moved).numpy(), -np.inf).argmax())
+    def choose(singing: Sequence[Singer], hidden: Floats, masks: Masks) -> list[int]:
+        noise: Floats = np.array([_noise(singer) for singer in singing])
+        moved: Floats = hidden + noise * np.float32(deviation)
+        chosen: list[int] = nearness(moved, masks).argmax(axis=1).tolist()
+        return chosen
 
     return choose
 
 
+def _noise(singer: Singer) -> Floats:
+    """Of deviation 1, partly held for a bar."""
+    width = len(singer.held)
+    if singer.bar != singer.reader.bar:
+        singer.bar = singer.reader.bar
+        singer.held = singer.rng.standard_normal(width, dtype=np.float32)
+    fresh = singer.rng.standard_normal(width, dtype=np.float32)
+    noise: Floats = np.float32(HELD_SHARE**0.5) * singer.held + np.float32((1 - HELD_SHARE) ** 0.5) * fresh
+    return noise
+
+
+def _nearness(network: Composer) -> Callable[[Floats, Masks], Floats]:
+    """Logits (B, vocabulary) of hidden states (B, width): each song's by itself, so that none depends on another."""
+    embeddings = network.token.weight.detach().float().cpu().numpy()
+
+    def nearness(hidden: Floats, masks: Masks) -> Floats:
+        logits: Floats = np.matmul(embeddings, hidden[..., None])[..., 0]
+        logits[~masks] = -np.inf
+        return logits
+
+    return nearness
+
+
 class _Hall:
-    """The network with its cache; when that is full, the header and the latest half of the window stay."""
+    """A decoder and what it was told; when its window is full, the header and the latest half of the window stay."""
 
-    def __init__(self, network: Composer, header: NDArray[np.int64]) -> None:
-        self.network = network
-        self.header = header.shape[1]
-        self.tokens = np.zeros((header.shape[0], 0), dtype=np.int64)
-        self.known = np.zeros((header.shape[0], 0, len(INPUTS)), dtype=np.int64)
-        self.cache = self._empty()
+    def __init__(self, decoder: Decoder, window: int, header: int) -> None:
+        self._decoder = decoder
+        self._window = window
+        self._header = header
 
-    def hear(self, tokens: NDArray[np.int64], known: NDArray[np.int64]) -> torch.Tensor:
-        """Hidden states (B, width) after the last of the tokens (B, T)."""
-        self.tokens = np.concatenate([self.tokens, tokens], axis=1)
-        self.known = np.concatenate([self.known, known], axis=1)
-        window = self.network.architecture.window
-        if self.cache.length + tokens.shape[1] > window:
-            kept = np.r_[0 : self.header, self.tokens.shape[1] - window // 2 : self.tokens.shape[1]]
-            self.tokens, self.known = self.tokens[:, kept], self.known[:, kept]
-            tokens, known = self.tokens, self.known
-            self.cache = self._empty()
-        hidden = self.network.hidden(torch.from_numpy(tokens), torch.from_numpy(known), self.cache)
-        return hidden[:, -1]
+    def open(self, tokens: NDArray[np.int64], known: NDArray[np.int64]) -> Floats:
+        """Hidden states (B, width) after the header (B, T)."""
+        songs = len(tokens)
+        self._tokens = np.zeros((songs, self._window + 1), dtype=np.int64)
+        self._known = np.zeros((songs, self._window + 1, len(INPUTS)), dtype=np.int64)
+        self._tokens[:, : self._header], self._known[:, : self._header] = tokens, known
+        return self._decoder.read(tokens, known)
 
-    def _empty(self) -> Cache:
-        return Cache(self.network.architecture, len(self.tokens), torch.device("cpu"))
+    def hear(self, tokens: NDArray[np.int64], known: NDArray[np.int64]) -> Floats:
+        """Hidden states (B, width) after one more token (B,)."""
+        length = self._decoder.length
+        self._tokens[:, length], self._known[:, length] = tokens, known
+        if length < self._window:
+            return self._decoder.step(tokens, known)
+        kept = np.r_[0 : self._header, length + 1 - self._window // 2 : length + 1]
+        again, known_again = self._tokens[:, kept], self._known[:, kept]
+        self._tokens[:, : len(kept)], self._known[:, : len(kept)] = again, known_again
+        return self._decoder.read(again, known_again)
+
+    def keep(self, songs: list[int]) -> None:
+        """Let the other songs go."""
+        self._tokens, self._known = self._tokens[songs], self._known[songs]
+        self._decoder.keep(songs)
 
 
-def _draw(weights: NDArray[np.floating[Any]], rng: np.random.Generator) -> int:
-    total = np.cumsum(weights, dtype=np.float64)
-    return int(np.searchsorted(total, rng.random() * total[-1], side="right"))
+def _draw(total: NDArray[np.floating[Any]], rng: np.random.Generator) -> int:
+    """An index, as often as running totals rise there."""
+    return int(total.searchsorted(rng.random() * total[-1], side="right"))

@@ -55,7 +55,7 @@ def logits_of(**weights: float) -> Floats:
 
 def shares(logits: Floats, freedom: Freedom, draws: int = 4000) -> dict[str, float]:
     rng = np.random.default_rng(1)
-    names = [t.NAMES[choose_from_probabilities(logits, freedom, rng)] for _ in range(draws)]
+    names = [t.NAMES[token] for token in choose_from_probabilities(np.tile(logits, (draws, 1)), freedom, [rng] * draws)]
     return {name: names.count(name) / draws for name in sorted(set(names))}
 
 
@@ -94,7 +94,7 @@ def test_a_forbidden_token_is_never_chosen(possible: dict[int, float], temperatu
     logits[list(possible)] = list(possible.values())
     freedom = replace(FREE, rhythm=temperature, pitch=temperature, structure=temperature, top_p=top_p)
 
-    chosen = choose_from_probabilities(logits, freedom, np.random.default_rng(seed))
+    (chosen,) = choose_from_probabilities(logits[None], freedom, [np.random.default_rng(seed)])
 
     assert chosen in possible
 

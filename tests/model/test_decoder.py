@@ -1,0 +1,232 @@
+"""The fast way of hearing is checked against the plain one, and no song hears what is beside it."""
+
+from collections.abc import Callable, Iterator
+from itertools import islice
+
+import numpy as np
+import pytest
+import torch
+from small_composer import inputs_of, small_composer
+
+from model import sampling
+from model import tokens as t
+from model.decoder import Decoder, PlainDecoder, decoder_of
+from model.genre import Freedom
+from model.network import Architecture, Composer
+from model.quick import QuickDecoder, sums_are_exact
+from model.reader import INPUTS, Reader
+from model.sampling import choose_from_probabilities, compose_streams
+from model.weights import load_weights, weights_path
+
+OPENING, LENGTH, BARS = 6, 150, 40
+FREE = Freedom(randomness=1, rhythm=1, pitch=1, structure=1, top_p=1, noise=1)
+Make = Callable[[Composer, int], Decoder]
+needs_exact_sums = pytest.mark.skipif(not sums_are_exact(), reason="this processor's sums of 8-bit products run over")
+kinds_of_decoder = pytest.mark.parametrize("make", [pytest.param(QuickDecoder, marks=needs_exact_sums), PlainDecoder])
+
+
+def songs(seeds: list[int], length: int = LENGTH) -> tuple[np.ndarray, np.ndarray]:
+    """Random streams as tokens (B, T) and inputs (B, T, len(INPUTS))."""
+    streams = [list(islice(random_tokens(np.random.default_rng(seed)), length)) for seed in seeds]
+    return np.array(streams), np.array([inputs_of(stream, BARS) for stream in streams])
+
+
+def random_tokens(rng: np.random.Generator) -> Iterator[int]:
+    """A stream of tokens drawn evenly from those that the grammar allows."""
+    reader = Reader(BARS)
+    while not reader.ended:
+        token = int(rng.choice(np.flatnonzero(reader.allowed())))
+        yield token
+        reader.push(token)
+
+
+def wide_composer(seed: int, layers: int = 4) -> Composer:
+    """As wide as those that play, so that rounding weighs as much as there."""
+    torch.manual_seed(seed)
+    network = Composer(Architecture(width=256, layers=layers, heads=4, window=256))
+    for block in network.blocks:
+        torch.nn.init.normal_(block.join.weight, std=0.05)
+        torch.nn.init.normal_(block.narrow.weight, std=0.02)
+    return network.eval()
+
+
+def masks_after(stream: list[int], bars: int) -> np.ndarray:
+    """Which tokens may come, after the opening and after each token of the rest."""
+    reader = Reader(bars)
+    masks = []
+    for token in stream:
+        reader.push(token)
+        masks.append(reader.allowed())
+    return np.array(masks[OPENING - 1 :])
+
+
+def divergence(logits: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """Kullback-Leibler divergence in nats, row by row."""
+    one, other = (torch.from_numpy(rows).log_softmax(-1) for rows in (logits, others))
+    return torch.nan_to_num(one.exp() * (one - other)).sum(-1).numpy()
+
+
+def hear(decoder: Decoder, tokens: np.ndarray, known: np.ndarray) -> np.ndarray:
+    """Hidden states (B, T - OPENING + 1, width): the opening read at once, the rest step by step."""
+    heard = [decoder.read(tokens[:, :OPENING], known[:, :OPENING]).copy()]
+    heard += [decoder.step(tokens[:, i], known[:, i]).copy() for i in range(OPENING, tokens.shape[1])]
+    return np.stack(heard, axis=1)
+
+
+def whole(network: Composer, tokens: np.ndarray, known: np.ndarray) -> np.ndarray:
+    """The same without any memory: everything read at once."""
+    with torch.no_grad():
+        return network.hidden(torch.from_numpy(tokens), torch.from_numpy(known))[:, OPENING - 1 :].numpy()
+
+
+@needs_exact_sums
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_the_fast_way_gives_the_logits_of_the_plain_one_token_for_token(seed: int):
+    network = wide_composer(seed)
+    tokens, known = songs([seed, seed + 10])
+    embeddings = network.token.weight.detach().numpy()
+
+    fast = hear(QuickDecoder(network, 2), tokens, known) @ embeddings.T
+    plain = whole(network, tokens, known) @ embeddings.T
+
+    assert np.abs(fast - plain).max() < 0.12 * plain.std()
+    assert np.abs(fast - plain).mean() < 0.02 * plain.std()
+
+
+@needs_exact_sums
+def test_the_same_seed_chooses_the_same_tokens_by_the_fast_way_and_by_the_plain_one():
+    network = load_weights(weights_path("heavy-metal"))
+    header = t.header("heavy-metal", 160, ["drums", "rhythm", "bass", "lead"])
+    composed: list[int] = []
+    compose_streams(
+        network, header, bars=4, freedom=FREE, method="probability", rngs=[np.random.default_rng(1)],
+        guard=lambda reader, _mask: composed.append(reader.last),
+    )  # fmt: skip
+    stream = [*header, *composed[1:]]
+    tokens, known, masks = np.array([stream]), np.array([inputs_of(stream, 4)]), masks_after(stream, 4)
+
+    nearness = sampling._nearness(network)
+    fast, plain = (
+        nearness(hidden[0], masks)
+        for hidden in (hear(QuickDecoder(network, 1), tokens, known), whole(network, tokens, known))
+    )
+    chosen = [
+        choose_from_probabilities(logits, FREE, [np.random.default_rng(i) for i in range(len(masks))])
+        for logits in (fast, plain)
+    ]
+
+    assert divergence(plain, fast).mean() < 0.002
+    assert np.mean(np.array(chosen[0]) == np.array(chosen[1])) > 0.9  # the others fell between two tokens
+
+
+def test_the_plain_way_step_by_step_is_reading_all_at_once():
+    network = small_composer()
+    tokens, known = songs([1, 2])
+
+    heard = hear(PlainDecoder(network, 2), tokens, known)
+
+    np.testing.assert_allclose(heard, whole(network, tokens, known), rtol=1e-3, atol=1e-3)
+
+
+@kinds_of_decoder
+@pytest.mark.parametrize("seeds", [[1, 2], [3, 4, 5], list(range(8))])
+def test_a_song_is_heard_to_the_last_bit_as_if_it_were_alone(make: Make, seeds: list[int]):
+    network = wide_composer(1, layers=1)
+    tokens, known = songs(seeds, length=80)
+
+    together = hear(make(network, len(seeds)), tokens, known)
+
+    for i in range(len(seeds)):
+        alone = hear(make(network, 1), tokens[i : i + 1], known[i : i + 1])
+        assert np.array_equal(together[i : i + 1], alone)
+
+
+@kinds_of_decoder
+def test_a_song_goes_on_when_the_one_beside_it_has_ended(make: Make):
+    network = small_composer()
+    tokens, known = songs([1, 2, 3])
+    undisturbed = hear(make(network, 3), tokens, known)
+    decoder = make(network, 3)
+    hear(decoder, tokens[:, :100], known[:, :100])
+
+    decoder.keep([2, 0])
+    heard = np.stack([decoder.step(tokens[[2, 0], i], known[[2, 0], i]).copy() for i in range(100, LENGTH)], axis=1)
+
+    assert np.array_equal(heard, undisturbed[[2, 0], 100 - OPENING + 1 :])
+
+
+@kinds_of_decoder
+def test_reading_anew_forgets_everything(make: Make):
+    network = small_composer()
+    tokens, known = songs([1, 2])
+    fresh = hear(make(network, 1), tokens[:1], known[:1])
+    decoder = make(network, 1)
+    hear(decoder, tokens[1:], known[1:])
+
+    again = hear(decoder, tokens[:1], known[:1])
+
+    assert np.array_equal(again, fresh)
+
+
+@kinds_of_decoder
+def test_a_window_is_filled_to_its_last_place(make: Make):
+    network = small_composer(window=LENGTH)
+    tokens, known = songs([1])
+
+    decoder = make(network, 1)
+    heard = hear(decoder, tokens, known)
+
+    assert decoder.length == LENGTH
+    assert np.isfinite(heard).all()
+
+
+@needs_exact_sums
+def test_a_network_that_has_learned_nothing_is_heard_without_trouble():
+    network = Composer(Architecture(width=32, layers=2, heads=2, window=64)).eval()
+    for weight in network.parameters():
+        torch.nn.init.zeros_(weight)
+    tokens, known = songs([1], length=20)
+
+    assert np.abs(hear(QuickDecoder(network, 1), tokens, known)).max() == 0
+
+
+@needs_exact_sums
+@pytest.mark.parametrize("name", list(INPUTS))
+def test_every_input_is_looked_up_where_the_network_has_it(name: str):
+    network = small_composer()
+    tokens, known = songs([1], length=OPENING + 1)
+    known[..., list(INPUTS).index(name)] = INPUTS[name] - 1
+
+    embedded = QuickDecoder(network, 1)._embeddings(tokens[:, -1], known[:, -1])
+
+    with torch.no_grad():
+        expected = network.token(torch.from_numpy(tokens)) + network._embed(torch.from_numpy(known))
+    np.testing.assert_allclose(embedded, expected[:, -1].numpy(), rtol=1e-4, atol=1e-5)
+
+
+@needs_exact_sums
+def test_a_processor_that_adds_exactly_is_used():
+    network = small_composer()
+
+    decoder = decoder_of(network, 1)
+
+    assert isinstance(decoder, QuickDecoder)
+
+
+def test_elsewhere_songs_are_composed_the_plain_way(monkeypatch: pytest.MonkeyPatch):
+    network = small_composer(window=64)
+    header = t.header("heavy-metal", 160, ["drums", "bass"])
+    monkeypatch.setattr(sampling, "decoder_of", PlainDecoder)
+
+    def compose(seeds: list[int]) -> list[Reader]:
+        return compose_streams(
+            network, header, bars=2, freedom=FREE, method="probability",
+            rngs=[np.random.default_rng(seed) for seed in seeds], guard=lambda _reader, _mask: None,
+        )  # fmt: skip
+
+    together = [reader.score(160.0) for reader in compose([1, 2, 3])]
+
+    assert together == [compose([seed])[0].score(160.0) for seed in (1, 2, 3)]
+    assert all(len(score.time_signatures) == 2 for score in together)
+
+

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any, Self
 
 KEY_PATTERN = re.compile(r"[A-Za-z0-9_-]{1,128}")
+UNWRITABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")  # not in a tag, an argument or a line of text
 SEEDS = 2**32
 LONGEST_JSON = 65_536  # characters of a request or a track; they have a few hundred
 NUMBER = int | float
@@ -25,7 +26,7 @@ class ComposeRequest:
     """
 
     key: str  # "mastodon-1138": names the job and the files; letters, digits, "_" and "-"
-    title: str  # as shown to people; at most 80 graphemes
+    title: str  # as shown to people; at most 80 graphemes, on one line
     take: int  # 1 for the first time that its author has it played
     genre: str  # name of a genre file
     tempo_bpm: float  # quarter notes a minute, above 0
@@ -37,7 +38,7 @@ class ComposeRequest:
     def __post_init__(self) -> None:
         checks = {
             "key": KEY_PATTERN.fullmatch(self.key) is not None,
-            "title": len(self.title) <= 2000,
+            "title": len(self.title) <= 2000 and not UNWRITABLE.search(self.title),
             "take": self.take >= 1,
             "tempo_bpm": 1 <= self.tempo_bpm <= 1000,
             "randomness": 0 <= self.randomness <= 1,
@@ -47,7 +48,8 @@ class ComposeRequest:
         }
         wrong = [name for name, good in checks.items() if not good]
         if wrong:
-            raise ValueError(f"compose request: {wrong[0]} is {getattr(self, wrong[0])!r}")
+            shown = "no such thing" if wrong[0] == "title" else repr(getattr(self, wrong[0]))  # words may be private
+            raise ValueError(f"compose request: {wrong[0]} is {shown}")
 
     def to_json(self) -> str:
         """As one JSON object."""
@@ -65,7 +67,7 @@ class ComposeRequest:
             raise ValueError("compose request: not an object with the fields of a request")
         for name, value in raw.items():
             if isinstance(value, bool) or not isinstance(value, KINDS[name]):
-                raise ValueError(f"compose request: {name} is {value!r}")
+                raise ValueError(f"compose request: {name} is a {type(value).__name__}")
         return cls(**raw)
 
 

@@ -1,5 +1,6 @@
 """The compose job: from a request on the queue to a track in the store."""
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -8,9 +9,11 @@ from typing import Generic, TypeVar
 
 from model.genre import Genre
 from model.request import ComposeRequest
-from worker.queue import Queues
+from worker.queue import DELIVER, Queues
 from worker.store import Store
 from worker.track import Track
+
+DELIVER_QUEUE = re.compile(rf"{DELIVER}[A-Za-z0-9_-]{{0,100}}")
 
 Band = TypeVar("Band")  # model.band.Band, or a stand-in
 
@@ -36,7 +39,12 @@ class Studio(Generic[Band]):
         """Produce what a request asks for, keep it, and hand it over to a deliver queue.
 
         Done again, it leaves the same files and hands over nothing new.
+
+        Raises:
+            ValueError: No such job is ours.
         """
+        if not (isinstance(deliver_queue, str) and DELIVER_QUEUE.fullmatch(deliver_queue)):
+            raise ValueError("compose job: no deliver queue")
         request = ComposeRequest.from_json(request_json)
         with TemporaryDirectory(prefix="lnh-") as folder:
             genre, band = self._genres[request.genre], self._bands[request.genre]

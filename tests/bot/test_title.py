@@ -1,11 +1,16 @@
 """Other people's words become safe to repeat, and stay readable."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import example, given
 from safe_words import ANY_TEXT, assert_safe
 
 from bot.fold import fold, unescape, visible
 from bot.title import LONGEST_TITLE, clean, graphemes, quote
+from model.request import ComposeRequest
+
+REQUEST = ComposeRequest(key="console-1", title="", take=1, genre="heavy-metal", tempo_bpm=160, randomness=0.2, seed=1)
 
 
 @given(ANY_TEXT)
@@ -19,6 +24,14 @@ def test_whatever_is_cleaned_is_safe_short_and_on_one_line(text):
     assert len(graphemes(title)) <= LONGEST_TITLE
     assert len(title) <= 2000
     assert title == " ".join(title.split())
+
+
+@given(ANY_TEXT)
+def test_whatever_is_cleaned_can_be_a_tag_an_argument_and_a_request(text):
+    title = clean(text) or "untitled"
+
+    assert b"\x00" not in title.encode()
+    assert ComposeRequest.from_json(replace(REQUEST, title=title).to_json()).title == title
 
 
 @given(ANY_TEXT)

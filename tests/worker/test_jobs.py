@@ -112,3 +112,29 @@ def test_the_song_of_a_worker_killed_with_9_is_played_by_another_within_a_minute
 
             wait_until(lambda: delivered(queues) == ["deliver-console-1"], seconds=60)
             assert (tmp_path / "console-1.mp3").read_text().split()[-1] == str(heir.pid)
+
+
+@pytest.mark.parametrize(
+    ("request_json", "deliver_queue"),
+    [
+        ("{}", "deliver"),
+        (make_request("console-1").to_json(), "compose"),
+        (make_request("console-1").to_json(), "deliver:*"),
+        (make_request("console-1").to_json(), 5),
+        (make_request("console-1").to_json().replace("console-1", "../../etc"), "deliver"),
+        (make_request("console-1").to_json().replace("Dancing", "\\u0000"), "deliver"),
+        (make_request("console-1").to_json().replace("Dancing", "\\ud800"), "deliver"),
+        (" " * 70_000, "deliver"),
+        ("[" * 60_000, "deliver"),
+        ({"key": "console-1"}, "deliver"),
+    ],
+)
+def test_a_job_that_is_not_ours_plays_nothing(queues, redis_url, tmp_path, monkeypatch, request_json, deliver_queue):  # noqa: PLR0917
+    monkeypatch.setattr("worker.queue.BACK_OFF_SECONDS", (0, 0))
+    queues._enqueue("compose", "worker.jobs.compose", "console-1", [request_json, deliver_queue])
+
+    stub_service(redis_url, str(tmp_path / "tracks"), 0).run(until_empty=True)
+
+    assert not (tmp_path / "tracks").exists()
+    assert delivered(queues) == []
+    assert queues.why("console-1").startswith("ValueError: compose ")

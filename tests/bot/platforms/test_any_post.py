@@ -24,7 +24,8 @@ MARKUP = st.lists(
     st.one_of(
         st.sampled_from([
             "<p>", "</p>", "<br>", "<a href='", "'>", "</a>", "<blockquote>", "<![CDATA[", "<!--", "&#47;compose ",
-            "@lnh_ai ", "&gt; ", "<span class=invisible>", "/compose ", "/stop", "#nobot", "<script>", "&#0;", "\u202e", "\ud800",
+            "@lnh_ai ", "&gt; ", "<span class=invisible>", "/compose ", "/stop", "#nobot", "<script>", "&#0;",
+            "\u202e", "\ud800",
         ]),
         ANY_TEXT,
     ),

@@ -129,7 +129,7 @@ def test_the_limit_is_what_nine_of_ten_songs_share_with_another():
 def test_versions_of_a_song_do_not_raise_the_limit():
     songs = [tune(TUNE), tune(TUNE), tune(OTHER)]
 
-    assert build_index(songs).limit == 192
+    assert build_index(songs).limit == 200
     assert build_index(songs, groups=["a", "a", "b"]).limit == GRAM
 
 

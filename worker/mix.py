@@ -16,6 +16,7 @@ from worker.render import Stems
 from worker.room import resound
 from worker.tone import Sound, shape
 
+MOST_SIDE = 0.35  # power of what differs between left and right, to what they share
 DRUMS_LUFS = -20.0  # what the others' levels are counted from: leaves peaks of a full band below full scale
 
 
@@ -67,7 +68,7 @@ def _played(stems: Stems, genre: Genre) -> Iterator[tuple[Name, Channel, Sound]]
 
 
 def put_through(sound: Sound, channel: Channel, kit_db: float | None = None) -> Sound:
-    """A stem through its channel: gate, amplifier, tone, compressor, level and place; two sides.
+    """A stem through its channel: gate, amplifier, tone, compressor, level, place and width; two sides.
 
     A piece of a kit is given the kit's gain.
     """
@@ -76,7 +77,7 @@ def put_through(sound: Sound, channel: Channel, kit_db: float | None = None) -> 
     sound = shape(sound, channel.tone)
     sound = squeeze(sound, channel.squeeze)
     sound = set_fader(sound, channel.level_lu, kit_db)
-    return place(sound, channel.pan or 0.0, doubled=channel.takes == 2)
+    return narrow(place(sound, channel.pan or 0.0, doubled=channel.takes == 2))
 
 
 def kit_gain_db(pieces: Sequence[Sound]) -> float:
@@ -106,6 +107,16 @@ def set_fader(sound: Sound, level_lu: float, kit_db: float | None = None) -> Sou
     if kit_db is None:
         return set_level(sound, DRUMS_LUFS + level_lu)
     return sound * np.float32(10 ** ((kit_db + level_lu) / 20))
+
+
+def narrow(sound: Sound) -> Sound:
+    """Two sides that differ no more than mono can bear: left/right correlation of a half at least."""
+    middle, side = (sound[0] + sound[1]) / 2, (sound[0] - sound[1]) / 2
+    power, excess = float(middle @ middle), float(side @ side)
+    if excess <= MOST_SIDE * power:
+        return sound
+    side *= np.float32(np.sqrt(MOST_SIDE * power / excess))
+    return np.stack([middle + side, middle - side])
 
 
 def place(sound: Sound, pan: float, *, doubled: bool = False) -> Sound:

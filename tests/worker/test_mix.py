@@ -7,7 +7,18 @@ from model.genre import load_genres
 from worker.channels import channels_of
 from worker.levels import loudness, playing_level, true_peaks
 from worker.master import CEILING_DBTP
-from worker.mix import DRUMS_LUFS, blend, kit_gain_db, mix_down, place, put_through, separate, set_fader, squeeze
+from worker.mix import (
+    DRUMS_LUFS,
+    blend,
+    kit_gain_db,
+    mix_down,
+    narrow,
+    place,
+    put_through,
+    separate,
+    set_fader,
+    squeeze,
+)
 from worker.perform import RATE
 from worker.render import render
 
@@ -105,3 +116,12 @@ def test_a_part_is_brought_to_its_level_however_it_was_recorded():
 
     assert rms_db(set_fader(loud, -3.0)) == pytest.approx(rms_db(set_fader(soft, -3.0)), abs=0.01)
     assert playing_level(set_fader(loud, -3.0)) == pytest.approx(DRUMS_LUFS - 3.0, abs=0.01)
+
+
+def test_what_is_too_wide_for_mono_is_narrowed_and_the_rest_is_left():
+    hollow, wide = noise(2.0), sine(440) + 0.1 * noise(1.0)
+
+    assert np.corrcoef(hollow)[0, 1] < 0.05
+    assert np.corrcoef(narrow(hollow))[0, 1] == pytest.approx(0.48, abs=0.02)
+    assert narrow(wide) is wide
+    assert not narrow(silence()).any()

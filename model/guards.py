@@ -8,11 +8,13 @@ from numpy.typing import NDArray
 
 from model import tokens as t
 from model.genre import Genre
+from model.harmony import best_key
 from model.reader import DRUMS, Reader
 from model.score import ROLES, TIME_SIGNATURES, TimeSignature
 
 LONGEST_DRUM_REST = 2  # bars
 LATEST_ENTRY = 12  # bars after which a part that has not played yet must
+CLEAR = 0.8  # fit from which a key is believed; 56 % of real heavy metal songs, 83 % of folk, reach it
 
 Mask = NDArray[np.bool_]
 
@@ -27,6 +29,7 @@ def guard(genre: Genre, time_signature: TimeSignature, reader: Reader, mask: Mas
         keep_from_looping(reader, mask, genre.player(ROLES[reader.role]).longest_loop)
     if reader.bar == reader.bars_wanted - 1 > 0:
         come_to_an_end(reader, mask)
+        close_in_the_key(reader, mask)
 
 
 def keep_meter(mask: Mask, time_signature: TimeSignature) -> None:
@@ -70,10 +73,32 @@ def come_to_an_end(reader: Reader, mask: Mask) -> None:
     """In the last bar, let players strike together once, on its first beat; repeat nothing, let the first not rest.
 
     Of songs whose last note is struck in the first half of its bar, which are two in three (heavy metal 67 %, rock 66,
-    jazz 61, folk 84, baroque 79), most end so: the median song strikes once in its last bar. Which pitch is left to the
-    composer: it ends on the tonic about as often as real songs do, see docs/genres.md.
+    jazz 61, folk 84, baroque 79), most end so: the median song strikes once in its last bar.
     """
     mask[t.REPEAT.start : t.REPEAT.stop] = False
     mask[t.AT.start + 1 : t.AT.stop] = False
     if reader.turn == 0:
         mask[t.REST] = False
+
+
+def close_in_the_key(reader: Reader, mask: Mask) -> None:
+    """Where the key is clear, let the last chord stand on its tonic or fifth, and the lead on a note of its chord.
+
+    Left alone, the bass ended on the tonic in 34 % of 64 heavy metal songs, and in 61 % of real ones: docs/genres.md.
+    """
+    key = best_key(_sounding(reader)) if mask[t.PITCH.start : t.PITCH.stop].any() else None
+    if key is None or key.fit < CLEAR:
+        return
+    steps = (0, 4 if key.mode == "major" else 3, 7) if ROLES[reader.role] == "lead" else (0, 7)
+    mask[t.PITCH.start : t.PITCH.stop] &= np.isin((np.arange(128) - key.tonic) % 12, steps)
+
+
+def _sounding(reader: Reader) -> NDArray[np.float64]:
+    """Ticks for which each pitch class has sounded so far, shape (12,)."""
+    ticks = np.zeros(12)
+    for role in reader.roles:
+        if role != DRUMS:
+            for bar in reader.played[role]:
+                for _, duration, pitch in bar:
+                    ticks[pitch % 12] += duration
+    return ticks

@@ -1,8 +1,10 @@
 """What key a song is in."""
 
 from itertools import product
+from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from model.score import Score
 
@@ -15,25 +17,38 @@ PROFILES = {
 }
 
 
-def musical_key(score: Score) -> str:
-    """The key that a song's pitches fit best, as "E minor"; "no key" where nothing tells, as of drums alone.
+class Key(NamedTuple):
+    """A tonic and its mode, and how well the pitches fit it."""
 
-    Pitch classes are weighed by how long they sound, and compared with each key's profile by correlation.
+    tonic: int  # pitch class
+    mode: str  # of PROFILES
+    fit: float  # correlation, up to 1
+
+
+def musical_key(score: Score) -> str:
+    """The key that a song's pitches fit best, as "E minor"; "no key" where nothing tells, as of drums alone."""
+    sounding = np.zeros(12)
+    for part in score.parts:
+        if part.role != "drums":
+            for note in part.notes:
+                sounding[note.pitch % 12] += note.duration
+    key = best_key(sounding)
+    return f"{NAMES[key.tonic]} {key.mode}" if key else "no key"
+
+
+def best_key(sounding: NDArray[np.float64]) -> Key | None:
+    """The key that fits best how long each pitch class sounds, shape (12,); None where nothing tells.
+
+    Each key has a profile, and the correlation with it is the fit.
 
     Source:
         Krumhansl and Kessler (1982), "Tracing the dynamic changes in perceived tonal organization in a spatial
         representation of musical keys"; the method is Krumhansl and Schmuckler's.
     """
-    seconds = np.zeros(12)
-    for part in score.parts:
-        if part.role != "drums":
-            for note in part.notes:
-                seconds[note.pitch % 12] += note.duration
-    if not seconds.std():
-        return "no key"
-    fits = {
-        (tonic, mode): np.corrcoef(np.roll(PROFILES[mode], tonic), seconds)[0, 1]
+    if not sounding.std():
+        return None
+    keys = (
+        Key(tonic, mode, float(np.corrcoef(np.roll(PROFILES[mode], tonic), sounding)[0, 1]))
         for tonic, mode in product(range(12), PROFILES)
-    }
-    tonic, mode = max(fits, key=lambda key: fits[key])
-    return f"{NAMES[tonic]} {mode}"
+    )
+    return max(keys, key=lambda key: key.fit)

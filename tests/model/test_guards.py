@@ -4,12 +4,22 @@ import numpy as np
 import pytest
 
 from model import tokens as t
-from model.guards import LATEST_ENTRY, LONGEST_DRUM_REST, come_to_an_end, keep_from_looping, keep_meter, keep_playing
+from model.guards import (
+    LATEST_ENTRY,
+    LONGEST_DRUM_REST,
+    close_in_the_key,
+    come_to_an_end,
+    keep_from_looping,
+    keep_meter,
+    keep_playing,
+)
 from model.reader import Reader
 from model.score import ROLES
 
 BEAT, PHRASE = "AT 0, HIT 36, DONE", "AT 0, DURATION 6, PITCH 60, DONE"
 ANSWER = "AT 0, DURATION 6, PITCH 67, DONE"
+TUNE = (60, 64, 67, 72, 71, 65, 62, 60)
+C_MAJOR = ", ".join(f"AT {6 * i}, DURATION 6, PITCH {pitch}" for i, pitch in enumerate(TUNE))
 
 
 def read(bars: list[str], wanted: int = 40, role: str = "drums", metre: str = "4/4") -> Reader:
@@ -105,6 +115,30 @@ def test_in_the_last_bar_the_first_player_strikes_once_on_its_first_beat():
     assert names(mask) == {"AT 0"}
 
 
+@pytest.mark.parametrize(("role", "steps"), [("bass", {0, 7}), ("rhythm", {0, 7}), ("lead", {0, 4, 7})])
+def test_a_song_in_a_clear_key_closes_in_it(role: str, steps: set[int]):
+    reader = read([f"{C_MAJOR}, DONE"] * 3, wanted=4, role=role)
+    for name in ("AT 0", "DURATION 48"):
+        reader.push(t.NAMES.index(name))
+    mask = reader.allowed()
+
+    close_in_the_key(reader, mask)
+
+    assert {(int(name.split()[1]) % 12) for name in names(mask) if name.startswith("PITCH")} == steps
+
+
+def test_a_song_in_no_clear_key_closes_as_it_likes():
+    chromatic = ", ".join(f"AT {at}, DURATION 3, PITCH {60 + at // 3}" for at in range(0, 36, 3))
+    reader = read([f"{chromatic}, DONE"] * 3, wanted=4, role="lead")
+    for name in ("AT 0", "DURATION 48"):
+        reader.push(t.NAMES.index(name))
+    mask = reader.allowed()
+
+    close_in_the_key(reader, mask)
+
+    assert names(mask) == names(reader.allowed())
+
+
 @pytest.mark.parametrize("role", ROLES)
 @pytest.mark.parametrize("rests", [0, 1, 20, 39])
 def test_a_guard_always_leaves_something_to_play(role: str, rests: int):
@@ -114,5 +148,6 @@ def test_a_guard_always_leaves_something_to_play(role: str, rests: int):
     keep_playing(reader, mask)
     keep_from_looping(reader, mask, 1)
     come_to_an_end(reader, mask)
+    close_in_the_key(reader, mask)
 
     assert mask.any()

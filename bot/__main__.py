@@ -8,7 +8,7 @@ import sys
 
 import click
 
-from bot.parse import Compose, NotUnderstood, parse
+from bot.parse import Compose, NotUnderstood, Stop, parse
 from bot.settings import Settings, read_environment
 from model.errors import NeedsOperator
 
@@ -72,9 +72,10 @@ def read_line(line: str) -> Compose:
     flags = FIRST_FLAG.search(line)
     title_end = flags.start() if flags else len(line)
     try:
-        understood = parse(line, settings.genres, settings.default_genre) or parse(
-            f"{line[:title_end]} /compose {line[title_end:]}", settings.genres, settings.default_genre
-        )
+        understood = parse(line, settings.genres, settings.default_genre)
+        if understood is None or isinstance(understood, Stop):  # here, the word alone is a title
+            as_post = f"{line[:title_end]} /compose {line[title_end:]}"
+            understood = parse(as_post, settings.genres, settings.default_genre)
     except NotUnderstood as refusal:
         raise NeedsOperator(str(refusal)) from refusal
     if not isinstance(understood, Compose):

@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from importlib.util import find_spec
 from typing import NamedTuple
 
@@ -13,7 +14,7 @@ from rich.markup import escape
 
 from bot import platforms
 from bot.ledger import Ledger
-from bot.platforms.base import TryLater
+from bot.platforms.base import Platform, TryLater
 from bot.settings import Settings
 from model.errors import NeedsOperator
 from worker.private_redis import server_path
@@ -66,7 +67,7 @@ def _bot(environment: Mapping[str, str]) -> Iterator[Finding]:
     yield _find("redis", lambda: _redis(environment))
     yield _find("store", lambda: Store(Settings.from_environment(environment).studio.store_url).url)
     yield _find("ledger", lambda: _ledger(Settings.from_environment(environment)))
-    yield _find("platforms", lambda: _platforms(environment))
+    yield from _platforms(environment)
 
 
 def _find(what: str, look: Callable[[], str]) -> Finding:
@@ -98,12 +99,22 @@ def _ledger(settings: Settings) -> str:
         ledger.close()
 
 
-def _platforms(environment: Mapping[str, str]) -> str:
-    switched_on = platforms.connect(environment)
+def _platforms(environment: Mapping[str, str]) -> Iterator[Finding]:
+    """Each network by itself, as one that refuses us does not stop the others."""
+    try:
+        switched_on = platforms.connect(environment)
+    except NeedsOperator as error:
+        yield Finding("platforms", str(error), False)
+        return
+    if not switched_on:
+        yield Finding("platforms", "none is switched on; `lnh bot` needs one, see .env.example", True)
     for platform in switched_on:
-        try:
-            platform.newest_bookmark()
-        except TryLater as later:
-            raise NeedsOperator(f"{later.reason}; is its address in .env right? If so, look again later") from later
-    names = [f"{platform.name} lets us read" for platform in switched_on]
-    return ", ".join(names) or "none is switched on; `lnh bot` needs one, see .env.example"
+        yield _find(platform.name, partial(_read, platform))
+
+
+def _read(platform: Platform) -> str:
+    try:
+        platform.newest_bookmark()
+    except TryLater as later:
+        raise NeedsOperator(f"{later.reason}; is its address in .env right? If so, look again later") from later
+    return "lets us read"

@@ -32,6 +32,7 @@ ENDS_ITSELF = """
         ("Dancing robots /compose /t 160", "Dancing robots", 160),
         ("@lnh_ai Dancing robots /t 160 /compose", "Dancing robots", 160),
         ("", "", 140),
+        ("Stop", "Stop", 140),
     ],
 )
 def test_a_line_is_read_with_or_without_a_title_and_the_command(line, title, tempo_bpm):
@@ -40,7 +41,7 @@ def test_a_line_is_read_with_or_without_a_title_and_the_command(line, title, tem
     assert (wish.title, wish.tempo_bpm, wish.remarks) == (title, tempo_bpm, ())
 
 
-@pytest.mark.parametrize("line", ["/t fast", "/help"])
+@pytest.mark.parametrize("line", ["/t fast", "/help", "/stop", "/again"])
 def test_a_line_that_asks_for_no_song_is_for_the_operator(line):
     with pytest.raises(NeedsOperator):
         read_line(line)

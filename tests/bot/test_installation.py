@@ -23,6 +23,8 @@ def test_an_installation_can_be_a_bot_without_a_studio(redis_url, tmp_path, caps
         ({"REDIS_URL": "redis://127.0.0.1:1/0"}, "no Redis answers"),
         ({"LNH_DEFAULT_GENRE": "polka"}, "LNH_DEFAULT_GENRE is 'polka'"),
         ({"LNH_STORE": "moon://tracks"}, "LNH_STORE is 'moon://tracks'"),
+        ({"LNH_SONGS_A_DAY": "many"}, "LNH_SONGS_A_DAY is 'many'"),
+        ({"LNH_BLOCKED": "nowhere.txt"}, "nowhere.txt: cannot be read"),
         ({"MASTODON_BASE_URL": "https://example.social"}, "MASTODON_ACCESS_TOKEN is not"),
     ],
 )
@@ -43,6 +45,16 @@ def test_a_token_that_the_network_refuses_is_not_sound(redis_url, tmp_path, caps
 
     assert not sound
     assert "refused the token in MASTODON_ACCESS_TOKEN (401)" in capsys.readouterr().out
+
+
+def test_each_network_is_asked_by_itself(redis_url, tmp_path, capsys, httpserver):
+    httpserver.expect_request("/api/v1/notifications").respond_with_json({"error": "revoked"}, status=401)
+    account = {"MASTODON_BASE_URL": httpserver.url_for("/"), "MASTODON_ACCESS_TOKEN": "revoked", "LNH_CONSOLE": "1"}
+
+    check.installation({"REDIS_URL": redis_url, "LNH_DATA": str(tmp_path), **account})
+
+    marks = {line.split()[1]: line[0] for line in capsys.readouterr().out.splitlines()}
+    assert (marks["console"], marks["mastodon"]) == ("✓", "✗")
 
 
 def test_every_finding_is_one_line(redis_url, tmp_path, capsys):

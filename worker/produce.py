@@ -17,8 +17,8 @@ from model.request import SEEDS, ComposeRequest
 from model.score import Score
 from worker.cover import draw_cover
 from worker.encode import LONGEST_VIDEO_SECONDS, encode_cover, encode_mp3, encode_mp4
-from worker.mix import mix_down
-from worker.render import Stems, render
+from worker.mix import Mix, mix_down
+from worker.render import render
 from worker.stems import write_stems
 from worker.track import MIDI, MP3, MP4, PNG, SUFFIXES, Track
 from worker.verify import BadTrack, Promise, verify
@@ -56,14 +56,15 @@ def produce(request: ComposeRequest, genre: Genre, band: Composer, folder: Path,
     finished = [*names.values()]
     with _all_or_none(folder, finished) as desk:
         files = {media_type: desk / name for media_type, name in names.items()}
+        hands = request.seed
         try:
-            stems, seconds = _make(request, score, genre, files, watch)
+            seconds = _make(request, score, genre, files, watch, hands=hands)
         except BadTrack as fault:
             log.warning("%s; made again with other hands", fault)
-            others = replace(request, seed=(request.seed + 1) % SEEDS)
-            stems, seconds = _make(others, score, genre, files, watch)
+            hands = (request.seed + 1) % SEEDS
+            seconds = _make(request, score, genre, files, watch, hands=hands)
         if keep_stems:
-            finished += write_stems(stems, genre, desk, request.key)
+            finished += write_stems(render(score, genre, hands), genre, desk, request.key)
     return Track(
         key=request.key, media_types=tuple(SUFFIXES), seconds=round(seconds, 3), musical_key=musical_key(score),
         players=tuple(player.name for player in genre.players if (part := score.part(player.role)) and part.notes),
@@ -72,13 +73,10 @@ def produce(request: ComposeRequest, genre: Genre, band: Composer, folder: Path,
 
 
 def _make(
-    request: ComposeRequest, score: Score, genre: Genre, files: Mapping[str, Path], watch: "_Watch"
-) -> tuple[Stems, float]:
-    """Play, mix, draw, encode and check one song. Returns its stems, and its length in seconds."""
-    with watch("render"):
-        stems = render(score, genre, request.seed)
-    with watch("mix"):
-        mix = mix_down(stems, genre)
+    request: ComposeRequest, score: Score, genre: Genre, files: Mapping[str, Path], watch: "_Watch", *, hands: int
+) -> float:
+    """Play, mix, draw, encode and check one song; `hands` seeds how it is played. Returns its length in seconds."""
+    mix = _record(score, genre, hands, watch)
     tags = {"title": request.title, "artist": ARTIST, "album": f"Take {request.take}", "genre": genre.title}
     with watch("picture"):
         cover = draw_cover(score, request, genre)
@@ -93,7 +91,15 @@ def _make(
                           notes=sum(len(part.notes) for part in score.parts))  # fmt: skip
         verify(files[MP3], promise)
         verify(files[MP4], replace(promise, seconds=min(mix.seconds, LONGEST_VIDEO_SECONDS)))
-    return stems, mix.seconds
+    return mix.seconds
+
+
+def _record(score: Score, genre: Genre, hands: int, watch: "_Watch") -> Mix:
+    """Play and mix; the stems, a megabyte for each second, are not kept any longer."""
+    with watch("render"):
+        stems = render(score, genre, hands)
+    with watch("mix"):
+        return mix_down(stems, genre)
 
 
 def write_score(request: ComposeRequest, genre: Genre, band: Composer, folder: Path) -> None:

@@ -187,12 +187,13 @@ def _flat(value: object, name: str = "") -> Iterable[tuple[str, str]]:
     elif isinstance(value, Mapping):
         for key, inner in value.items():
             if key != "features":
-                yield from _flat(inner, f"{name}, {key}" if name else str(key).replace("_", " "))
+                title = key.replace("_", " ")
+                yield from _flat(inner, f"{name}, {title}" if name else title)
     elif isinstance(value, list):
         for inner in value:
             yield from _flat({key: each for key, each in inner.items() if key != "feature"}, f"{inner['feature']}")
     elif isinstance(value, int | float):
-        yield name.replace("_", " "), f"{value:,}" if isinstance(value, int) else f"{value:.3f}"
+        yield name, f"{value:,}" if isinstance(value, int) else f"{value:.3f}"
 
 
 def _limits(facts: Mapping[str, Any]) -> Iterable[str]:

@@ -2,6 +2,7 @@
 
 import os
 import re
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
@@ -17,11 +18,12 @@ from model.corpus import corpus_source, files_of, own_sources
 from model.device import choose_device
 from model.draft import FALLBACK, nearest_corpus, survey, write_genre
 from model.errors import NeedsOperator
+from model.features import cut
 from model.genre import Genre, load_genre
 from model.midi import read_midi
 from model.network import Architecture, Composer
-from model.originality import build_index, index_path
-from model.score import ROLES, Role
+from model.originality import COMPARED_BARS, gather_index, index_path, measure_limit
+from model.score import ROLES, Role, Score
 from model.shelf import Corpus, load_corpus
 from model.tokens import CORPORA
 from model.weights import load_base, read_provenance, weights_path
@@ -252,6 +254,14 @@ def _provenance(
 
 
 def _index(corpora: list[Corpus], path: Path, progress: Progress) -> None:
-    """Index the passages of the genre's songs, so that none is copied."""
+    """Index the passages of the genre's songs, so that none is copied, and measure what they share with each other."""
     paths = [path for corpus in corpora for path in corpus.paths]
-    build_index([read_midi(path) for path in progress.track(paths, description="comparing the songs")]).save(path)
+    scores = [_middle(read_midi(path)) for path in progress.track(paths, description="comparing the songs")]
+    index = gather_index([windows for corpus in corpora for windows in corpus.windows])
+    limit = measure_limit(index, scores, [group for corpus in corpora for group in corpus.groups])
+    replace(index, limit=limit).save(path)
+
+
+def _middle(score: Score) -> Score:
+    """All that is compared of a song; whole songs by the thousand would fill the memory."""
+    return cut(score, max(len(score.time_signatures) - COMPARED_BARS, 0) // 2, COMPARED_BARS)

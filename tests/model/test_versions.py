@@ -25,9 +25,15 @@ def test_a_version_of_a_version_belongs_to_the_first():
 
 
 def test_a_shared_phrase_makes_no_version():
-    first, other = passages(1), passages(2)
+    first, other = passages(1, 100), passages(2, 100)
 
-    assert versions([first, np.concatenate([other, first[:7]])]) == [0, 1]
+    assert versions([first, np.concatenate([other, first[:9]])]) == [0, 1]
+
+
+def test_a_few_passages_make_no_version_of_a_short_song():
+    first, short = passages(1), passages(2, 3)
+
+    assert versions([first, np.concatenate([short, first[:7]])]) == [0, 1]
 
 
 def test_songs_without_passages_are_each_their_own():

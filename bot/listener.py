@@ -86,7 +86,8 @@ class Listener:
         for post in self._ledger.unfinished(self._platform.name):
             if post.state == "seen":
                 self._reception.receive(post)
-                self._tell_line(post.key)
+                if self._platform.says_line:
+                    self._tell_line(post.key)
         out_of_turn = self._ledger.out_of_turn(self._platform.name)
         posts = [post for post in self._ledger.unfinished(self._platform.name) if post.key not in out_of_turn]
         composing = self._queues.states([compose_id(post.key) for post in posts])
@@ -96,12 +97,12 @@ class Listener:
                 self._put_back(post, compose, deliver)
 
     def _tell_line(self, key: str) -> None:
-        """Say that a song will take long, once and without insisting, where the network permits."""
+        """Say that a song will take long, once and without insisting."""
         before = self._ledger.songs_under_way() - 1
         post = self._ledger.find(key)
-        if not self._platform.says_line or before < LONG_LINE or post is None or post.state != "accepted":
+        if before < LONG_LINE or post is None or post.state != "accepted" or post.request is None:
             return
-        if post.request is None or not self._ledger.notice(key, phrases.in_line(before)):
+        if not self._ledger.notice(key, phrases.in_line(before)):
             return
         aside = replace(post.mention, root_id=f"{post.mention.root_id}-line")  # its own key, as it is not the answer
         with suppress(TryLater, Gone, Rejected), asking(self._platform):

@@ -4,8 +4,6 @@ import logging
 import time
 from collections.abc import Mapping
 from dataclasses import replace
-from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from bot import phrases
 from bot.ledger import Ledger, Post
@@ -14,6 +12,7 @@ from bot.mention import Mention
 from bot.platforms.base import Gone, Platform, Rejected, TryLater, asking
 from model.genre import Genre
 from model.request import KEY_PATTERN
+from worker.desk import at_desk
 from worker.store import Store
 from worker.track import PNG, Track
 
@@ -118,9 +117,9 @@ class Deliverer:
             if not platform.still_there(post.mention):
                 raise Gone("it was deleted while we played")
         alt_text = phrases.alt_text(post.request, post.track, self._genres[post.request.genre])
-        with TemporaryDirectory(prefix="lnh-") as folder:
-            media = self._store.fetch(post.track, platform.media_type, Path(folder))
-            cover = self._store.fetch(post.track, PNG, Path(folder))
+        with at_desk() as folder:
+            media = self._store.fetch(post.track, platform.media_type, folder)
+            cover = self._store.fetch(post.track, PNG, folder)
             with asking(platform):
                 media_id = platform.upload(media, cover, alt_text)
         self._ledger.uploaded(post.key, media_id)

@@ -4,11 +4,11 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Generic, TypeVar
 
 from model.genre import Genre
 from model.request import ComposeRequest
+from worker.desk import at_desk
 from worker.queue import DELIVER, Queues
 from worker.store import Store
 from worker.track import Track
@@ -46,8 +46,8 @@ class Studio(Generic[Band]):
         if not (isinstance(deliver_queue, str) and DELIVER_QUEUE.fullmatch(deliver_queue)):
             raise ValueError("compose job: no deliver queue")
         request = ComposeRequest.from_json(request_json)
-        with TemporaryDirectory(prefix="lnh-") as folder:
+        with at_desk() as folder:
             genre, band = self._genres[request.genre], self._bands[request.genre]
-            track = self._produce(request, genre, band, Path(folder))
-            self._store.put(Path(folder), track)
+            track = self._produce(request, genre, band, folder)
+            self._store.put(folder, track)
         replace(self._queues, deliver=deliver_queue).hand_over(request.key, track)

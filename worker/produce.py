@@ -1,7 +1,6 @@
 """From a request to a finished track: the road through the studio."""
 
 import logging
-import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -16,6 +15,7 @@ from model.midi import write_midi
 from model.request import SEEDS, ComposeRequest
 from model.score import Score
 from worker.cover import draw_cover
+from worker.desk import at_desk
 from worker.encode import LONGEST_VIDEO_SECONDS, encode_cover, encode_mp3, encode_mp4
 from worker.mix import Mix, mix_down
 from worker.render import render
@@ -122,11 +122,10 @@ def _all_or_none(folder: Path, names: Sequence[str]) -> Iterator[Path]:
     """
     with writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
-        desk = tempfile.TemporaryDirectory(prefix=".lnh-", dir=folder)
-    with desk as place, writing(folder):
-        yield Path(place)
+    with writing(folder), at_desk(folder) as place:
+        yield place
         for name in names:
-            (Path(place) / name).replace(folder / name)
+            (place / name).replace(folder / name)
 
 
 @dataclass(slots=True)

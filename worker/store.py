@@ -1,12 +1,18 @@
 """The store: where the studio leaves its tracks and the bot finds them."""
 
+import re
+from collections.abc import Collection
 from contextlib import suppress
 from pathlib import Path
 
 from fsspec.core import url_to_fs
 
 from model.errors import NeedsOperator, writing
-from worker.track import Track
+from model.request import KEY_PATTERN
+from worker.track import SUFFIXES, Track
+
+ENDINGS = "|".join(map(re.escape, SUFFIXES.values()))
+TRACK_FILE = re.compile(rf"\.?(?P<key>{KEY_PATTERN.pattern})({ENDINGS})(\.part)?")
 
 
 class Store:
@@ -47,6 +53,21 @@ class Store:
             finally:
                 half.unlink(missing_ok=True)
         return path
+
+    def sweep(self, before: float, but: Collection[str]) -> int:
+        """Remove files of tracks, and halves of such, that are older than a Unix time, but those of some keys.
+
+        Whatever else lies there is left alone. Returns how many went.
+        """
+        self._files.invalidate_cache()
+        old = [place for place in self._files.find(self._root, maxdepth=1) if self._is_old(place, before, but)]
+        for place in old:
+            self._files.rm_file(place)
+        return len(old)
+
+    def _is_old(self, place: str, before: float, but: Collection[str]) -> bool:
+        name = TRACK_FILE.fullmatch(place.rpartition("/")[2])
+        return bool(name and name["key"] not in but and self._files.modified(place).timestamp() < before)
 
     def _put_file(self, path: Path, name: str) -> None:
         half = self._place(f".{name}.part")

@@ -1,4 +1,5 @@
 import errno
+import time
 
 import pytest
 
@@ -68,3 +69,32 @@ def test_a_track_that_is_not_there_is_no_half_file(tmp_path):
 def test_a_store_of_an_unknown_kind_is_the_operators_matter():
     with pytest.raises(NeedsOperator, match="LNH_STORE is 'moon://tracks'"):
         Store("moon://tracks")
+
+
+@pytest.mark.parametrize("url", ["{tmp}/tracks", "memory://old-tracks"])
+def test_old_tracks_are_swept_but_those_that_are_still_wanted(tmp_path, url):
+    store = Store(url.format(tmp=tmp_path))
+    store.put(make_files(tmp_path / "made"), TRACK)
+
+    too_young = store.sweep(time.time() - 60, ())
+    wanted = store.sweep(time.time() + 60, {"console-1"})
+    swept = store.sweep(time.time() + 60, {"console-2"})
+
+    assert (too_young, wanted, swept) == (0, 0, len(TRACK.media_types))
+    with pytest.raises(FileNotFoundError):
+        store.fetch(TRACK, MP3, tmp_path)
+
+
+def test_what_is_no_track_is_never_swept(tmp_path):
+    for name in ("holiday.jpg", "my song.mp3", "console-1.mp3.bak", ".console-1.mp3.part", ".hidden"):
+        (tmp_path / name).touch()
+    (tmp_path / "console-2.mp3").mkdir()
+
+    swept = Store(str(tmp_path)).sweep(time.time() + 60, ())
+
+    assert swept == 1
+    assert not (tmp_path / ".console-1.mp3.part").exists()
+
+
+def test_a_store_in_which_nothing_was_ever_put_is_swept_in_vain(tmp_path):
+    assert Store(str(tmp_path / "tracks")).sweep(time.time(), ()) == 0

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.progress import Progress
 
+from model.arrange import arrange
 from model.likeness import Bench, Candidates, Likeness
 from model.naming import MOST_LEARNED, Namer
 from model.originality import Index
@@ -27,8 +28,6 @@ from model.reference import (
     find_midi,
     read_reference,
     sample,
-    sides,
-    song_names,
     tabulate,
 )
 from model.score import Role, Score
@@ -115,12 +114,12 @@ def evaluate(generated: Sequence[Path], reference: Path, roles: Sequence[Role], 
     progress = progress or Progress(disable=True)
     unreadable: list[str] = []
     whole = Reading(roles=roles, bars=0, progress=progress, unreadable=unreadable)
-    ours = {folder: dict(whole.scores(sample(find_midi(folder)), f"{folder}")) for folder in generated}
-    lengths = [len(score.time_signatures) for songs in ours.values() for score in songs.values()]
+    ours = {folder: list(whole.scores(sample(find_midi(folder)), f"{folder}")) for folder in generated}
+    lengths = [len(score.time_signatures) for songs in ours.values() for _, score in songs]
     reading = Reading(
         roles=roles, bars=bars or max(1, round(median(lengths or [1]))), progress=progress, unreadable=unreadable
     )
-    cuts = {folder: _cut(songs, reading.bars) for folder, songs in ours.items()}
+    cuts = {folder: _cut(songs, reading) for folder, songs in ours.items()}
     real = read_reference(reference, reading)
     for folder, count in [(folder, len(cut)) for folder, cut in cuts.items()] + [(reference, _groups(real.songs))]:
         if count < FEWEST_SONGS:
@@ -128,7 +127,7 @@ def evaluate(generated: Sequence[Path], reference: Path, roles: Sequence[Role], 
                 f"{folder}: {count} different songs of at least {reading.bars / 2:g} bars can be read "
                 f"({len(unreadable)} files cannot); put at least {FEWEST_SONGS} there"
             )
-    known = {folder.name: _read_other(folder, reading) for folder in others}
+    known = {folder.name: reading.excerpts(sample(find_midi(folder), MOST_LEARNED), folder.name) for folder in others}
     court = _Court(real, known, training, roles, progress)
     return Report(
         bars=reading.bars,
@@ -143,19 +142,13 @@ def evaluate(generated: Sequence[Path], reference: Path, roles: Sequence[Role], 
     )
 
 
-def _cut(songs: dict[Path, Score], bars: int) -> list[Score]:
-    excerpts = (excerpt(score, bars, path.name) for path, score in songs.items())
+def _cut(songs: Sequence[tuple[Path, Score]], reading: Reading) -> list[Score]:
+    excerpts = (excerpt(arrange(score, reading.roles), reading.bars, path.name) for path, score in songs)
     return [score for score in excerpts if score is not None]
 
 
 def _groups(songs: Sequence[Song]) -> int:
     return len({song.group for song in songs})
-
-
-def _read_other(folder: Path, reading: Reading) -> list[Score]:
-    """Songs of another genre that the composer learned from, as many as the classifier learns."""
-    learned, _ = sides(song_names(find_midi(folder), folder))
-    return _cut(dict(reading.scores(sample(learned, MOST_LEARNED), folder.name)), reading.bars)
 
 
 class _Court:

@@ -12,6 +12,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 from rich.progress import Progress
+from scipy.sparse import coo_matrix
+from scipy.sparse.csgraph import connected_components
 
 from model.arrange import arrange
 from model.corpus import SUFFIXES, is_held_out, song_groups
@@ -22,6 +24,7 @@ from model.originality import Bars, Index, full_bars, gather_index, song_windows
 from model.reader import decode
 from model.score import Role, Score
 from model.tokens import CORPORA, encode
+from model.versions import versions
 
 SEED = 2016
 MOST_WINDOWS = 1 << 24  # of the reference; an index in memory need not be small
@@ -66,12 +69,17 @@ class Reading:
     unreadable: list[str]  # what is wrong with files; added to
 
     def scores(self, files: Sequence[Path], label: str) -> Iterator[tuple[Path, Score]]:
-        """The songs of the files that can be read, whole, with the parts that the genre has."""
+        """The songs of the files that can be read, whole, with all their parts."""
         for path in self.progress.track(files, description=label):
             try:
-                yield path, arrange(read_midi(path), self.roles)
+                yield path, read_midi(path)
             except BadMidi as error:
                 self.unreadable.append(str(error))
+
+    def excerpts(self, files: Sequence[Path], label: str) -> list[Score]:
+        """Passages of the songs that are long enough, with the parts that the genre has."""
+        cuts = (excerpt(arrange(score, self.roles), self.bars, path.name) for path, score in self.scores(files, label))
+        return [cut for cut in cuts if cut is not None]
 
 
 def read_reference(folder: Path, reading: Reading) -> Reference:
@@ -81,20 +89,28 @@ def read_reference(folder: Path, reading: Reading) -> Reference:
         NoSongs: There is no MIDI file.
     """
     files = find_midi(folder)
-    names = song_names(files, folder)
-    numbers = {name: i for i, name in enumerate(sorted(set(names.values())))}
-    compared = {path for side in sides(names) for path in sample(side)}
-    songs, groups, windows, full = [], [], [], []
+    known = song_groups(folder)
+    names = {path: known.get(path.name, path.stem) for path in files}
+    compared = {
+        path for side in (True, False)
+        for path in sample([path for path in files if is_held_out(names[path]) == side])
+    }  # fmt: skip
+    read: list[str] = []
+    windows, full, passages = [], [], {}
     for path, score in reading.scores(files, "Real songs"):
-        groups.append(numbers[names[path]])
+        own = arrange(score, reading.roles)
+        if path in compared and (passage := excerpt(own, reading.bars, path.name)):
+            again = excerpt(decode(encode(own, CORPORA[0]), own.tempo_bpm), reading.bars, path.name)
+            passages[len(read)] = (passage, again or passage)
+        read.append(names[path])
         windows.append(song_windows(score))
         full.append(full_bars(score))
-        if path in compared and (passage := excerpt(score, reading.bars, path.name)):
-            again = excerpt(decode(encode(score, CORPORA[0]), score.tempo_bpm), reading.bars, path.name)
-            held_out = is_held_out(names[path])
-            songs.append(
-                Song(score=passage, through_tokens=again or passage, group=groups[-1], held_out=held_out)
-            )
+    groups = families(read, windows)
+    learned = {group for group, name in zip(groups, read, strict=True) if not is_held_out(name)}
+    songs = [
+        Song(score=passage, through_tokens=again, group=groups[number], held_out=groups[number] not in learned)
+        for number, (passage, again) in passages.items()
+    ]
     return Reference(
         songs=tuple(songs),
         too_short=len(compared) - len(songs),
@@ -102,6 +118,18 @@ def read_reference(folder: Path, reading: Reading) -> Reference:
         full_bars=Bars.of(full),
         groups=tuple(groups),
     )
+
+
+def families(names: Sequence[str], windows: Sequence[NDArray[np.uint32]]) -> list[int]:
+    """For each song a number that it shares with all its versions: by name, by their music, and versions of versions.
+
+    A song counts as held out only when all of these are: so it is new to the composer however the trainer grouped them.
+    """
+    songs = len(names)
+    of_name = {name: number for number, name in reversed(list(enumerate(names)))}
+    links = np.concatenate([versions(windows), [of_name[name] for name in names]]).astype(np.int64)
+    graph = coo_matrix((np.ones(2 * songs), (np.tile(np.arange(songs), 2), links)), shape=(songs, songs))
+    return [int(group) for group in connected_components(graph, directed=False)[1]]
 
 
 def find_midi(folder: Path) -> list[Path]:
@@ -115,18 +143,6 @@ def find_midi(folder: Path) -> list[Path]:
         what = "no MIDI file (*.mid) in it" if folder.is_dir() else "no such folder"
         raise NoSongs(f"{folder}: {what}; name a folder of songs")
     return files
-
-
-def song_names(files: Sequence[Path], folder: Path) -> dict[Path, str]:
-    """The song of which each file is a version, from an INDEX.tsv in the folder or above; else the file's own name."""
-    known = song_groups(folder)
-    return {path: known.get(path.name, path.stem) for path in files}
-
-
-def sides(names: dict[Path, str]) -> tuple[list[Path], list[Path]]:
-    """The files that the composer learned from, and those held out."""
-    held_out = [path for path, name in names.items() if is_held_out(name)]
-    return [path for path in names if path not in set(held_out)], held_out
 
 
 def sample(files: Sequence[Path], most: int = MOST_SONGS) -> list[Path]:

@@ -15,7 +15,7 @@ from rich.progress import Progress
 from model.band import Band
 from model.critic import Critic, draw
 from model.likeness import Bench, Candidates, Measured
-from model.reference import NoSongs, Reading, excerpt, find_midi, sample, sides, song_names, tabulate
+from model.reference import NoSongs, Reading, Song, read_reference, tabulate
 from model.request import ComposeRequest
 from model.score import Score
 
@@ -82,36 +82,24 @@ def _takes(band: Band, *, bars: int, first_seed: int, most: int) -> Iterator[Sco
         yield from band.play(request, [np.random.default_rng([seed, take]) for take in range(BATCH)])
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RealSongs:
-    """Excerpts of real songs, and which the composer has not learned from."""
-
-    learned: tuple[Score, ...]
-    held_out: tuple[Score, ...]
-
-
-def read_real(folder: Path, reading: Reading) -> RealSongs:
+def read_real(folder: Path, reading: Reading) -> tuple[Song, ...]:
     """Read a folder of real songs.
 
     Raises:
         NoSongs: There are too few to learn from.
     """
-    chosen = [sample(side) for side in sides(song_names(find_midi(folder), folder))]
-    learned, held_out = (
-        tuple(cut for path, score in reading.scores(files, "Real songs")
-              if (cut := excerpt(score, reading.bars, path.name)))
-        for files in chosen
-    )  # fmt: skip
-    if len(learned) < FEWEST_SONGS:
+    songs = read_reference(folder, reading).songs
+    learned = sum(not song.held_out for song in songs)
+    if learned < FEWEST_SONGS:
         raise NoSongs(
-            f"{folder}: {len(learned)} songs of at least {reading.bars / 2:g} bars can be learned from; put at least "
+            f"{folder}: {learned} songs of at least {reading.bars / 2:g} bars can be learned from; put at least "
             f"{FEWEST_SONGS} there"
         )
-    return RealSongs(learned=learned, held_out=held_out)
+    return songs
 
 
 def train_critic(
-    band: Band, real: RealSongs, *, songs: int, bars: int, progress: Progress
+    band: Band, real: Sequence[Song], *, songs: int, bars: int, progress: Progress
 ) -> tuple[Critic, tuple[Gain, ...]]:
     """Train a critic for a band, and measure what it gains.
 
@@ -127,18 +115,20 @@ def train_critic(
     """
     lesson = rehearse(band, songs=songs, bars=bars, first_seed=FIRST_SEED, progress=progress)
     test = rehearse(band, songs=songs, bars=bars, first_seed=FIRST_SEED + 1_000_000, progress=progress)
+    learned = [song.score for song in real if not song.held_out]
     provenance = {
-        "genre": band.genre.name, "bars": bars, "real_songs": len(real.learned), "songs": len(lesson.songs),
+        "genre": band.genre.name, "bars": bars, "real_songs": len(learned), "songs": len(lesson.songs),
         "first_seed": FIRST_SEED, "takes_played": lesson.played + test.played,
         "dropped_as_copied": lesson.copied + test.copied, "dropped_as_silent": lesson.silent + test.silent,
     }  # fmt: skip
-    critic = Critic.learn(real.learned, lesson.songs, provenance)
-    gains = measure(real, test.songs, critic.odds(test.songs)) if len(real.held_out) >= FEWEST_HELD_OUT else ()
+    critic = Critic.learn(learned, lesson.songs, provenance)
+    enough = len(real) - len(learned) >= FEWEST_HELD_OUT
+    gains = measure(real, test.songs, critic.odds(test.songs)) if enough else ()
     provenance["gains"] = [asdict(gain) for gain in gains]
     return critic, gains
 
 
-def measure(real: RealSongs, songs: Sequence[Score], odds: Floats, pick: Pick = draw) -> tuple[Gain, ...]:
+def measure(real: Sequence[Song], songs: Sequence[Score], odds: Floats, pick: Pick = draw) -> tuple[Gain, ...]:
     """Gain of picking one of 1, 2, 4, … songs; as many are picked of each, for a classifier learns from them.
 
     Args:
@@ -147,9 +137,9 @@ def measure(real: RealSongs, songs: Sequence[Score], odds: Floats, pick: Pick = 
         odds: Its log odds of each.
         pick: Chooses one of several by their odds.
     """
-    table = tabulate([[*real.learned, *real.held_out], songs])
-    held_out = np.arange(len(table.sets[0])) >= len(real.learned)
-    bench = Bench(table.names, table.sets[0], np.arange(len(held_out)), held_out)
+    table = tabulate([[song.score for song in real], songs])
+    held_out, of_song = np.array([song.held_out for song in real]), np.array([song.group for song in real])
+    bench = Bench(table.names, table.sets[0], of_song, held_out)
     groups = len(songs) // max(TAKES)
     gains = []
     for takes in TAKES if groups >= FEWEST_PICKED else ():

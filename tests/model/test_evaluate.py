@@ -18,7 +18,7 @@ from model.evaluate import FEWEST_SONGS, Report, evaluate
 from model.genre import load_genres
 from model.midi import write_midi
 from model.originality import build_index
-from model.reference import NoSongs
+from model.reference import NoSongs, families
 from model.report import show, to_json
 
 GENRE = load_genres()["heavy-metal"]
@@ -143,6 +143,16 @@ def test_a_copied_song_is_found_in_the_reference_and_in_the_training_songs(tmp_p
     assert report.sets[0].copied.most > 50
     assert report.real.copied.most < 30
     assert report.sets[0].beyond_limit == pytest.approx(1 / 13)
+
+
+def test_a_version_of_a_song_that_was_learned_is_not_held_out():
+    tunes = [np.arange(40, dtype=np.uint32) + 100 * number for number in range(4)]
+    tunes[3] = np.concatenate([tunes[3][:30], tunes[1][:10]])
+
+    groups = families(["a", "b", "a", "c"], tunes)
+
+    assert groups[0] == groups[2] != groups[1]
+    assert groups[1] == groups[3]
 
 
 def test_versions_of_a_song_are_not_taken_for_copies(tmp_path: Path):

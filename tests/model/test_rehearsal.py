@@ -17,8 +17,8 @@ from model.critic import Critic, critic_path
 from model.genre import Genre
 from model.midi import write_midi
 from model.originality import build_index
-from model.reference import NoSongs, Reading
-from model.rehearsal import RealSongs, measure, read_real, rehearse
+from model.reference import NoSongs, Reading, Song
+from model.rehearsal import measure, read_real, rehearse
 from model.score import Score
 from model.weights import save_weights
 
@@ -69,8 +69,9 @@ def test_what_is_dropped_is_counted(band: Band):
 def test_real_songs_are_read_apart(folder: Path, band: Band):
     real = read_real(folder, Reading(roles=band.roles, bars=4, progress=QUIET, unreadable=[]))
 
-    assert (len(real.learned), len(real.held_out)) == (24, 12)
-    assert {len(song.time_signatures) for song in real.learned} == {4}
+    assert [song.held_out for song in real].count(True) == 12
+    assert len(real) == 36
+    assert {len(song.score.time_signatures) for song in real} == {4}
 
 
 def test_too_few_real_songs_are_refused(folder: Path, band: Band, tmp_path: Path):
@@ -84,7 +85,10 @@ def test_too_few_real_songs_are_refused(folder: Path, band: Band, tmp_path: Path
 def test_picking_of_many_comes_closer_to_real_songs(monkeypatch: pytest.MonkeyPatch):
     """Half of the band's songs are like real ones, and the critic knows which."""
     monkeypatch.setattr("model.rehearsal.SHUFFLES", 1)
-    real = RealSongs(learned=songs(24, 1, 12), held_out=songs(12, 2, 12))
+    real = [
+        Song(score=score, through_tokens=score, group=number, held_out=number >= 24)
+        for number, score in enumerate(songs(36, 1, 12))
+    ]
     ours = (*songs(48, 3, 12), *songs(48, 4, 3))
 
     gains = measure(real, ours, np.repeat([3.0, -3.0], 48))

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-# Share of the smaller song's passages that versions have in common at least. Of 26 pairs that the index of the heavy metal
-# archive calls versions, 16 are found so, and 11 with 0.3; three other pairs are found, all of them versions or medleys.
+# Share of the smaller song's passages that versions have in common at least. Of 26 pairs that the index of the heavy
+# metal archive calls versions, 16 are found so, 11 with 0.3; three others are found, all of them versions or medleys.
 SAME_SONG = 0.1
 FEWEST_SHARED = 8  # passages
 MOST_SHARING = 8  # songs; with a passage that more have, only neighbours are compared

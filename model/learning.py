@@ -30,7 +30,7 @@ from model.weights import load_base, read_provenance, weights_path
 
 SHARE_OF_OWN = 0.6  # of the examples when a base is tuned to a genre; the rest are shared among the other corpora
 PASSES = 2  # times through the songs by default; more is learning by heart, see docs/experiments.md
-FEWEST_STEPS = 100  # by default; with fewer, the rate would fall before it has risen
+FEWEST_STEPS = 100  # by default; twice through few songs, the rate has hardly risen: docs/experiments.md
 FEW_SONGS = 30  # below which a genre is not worth much
 CACHE = Path("runs") / "cache"
 SEED = 1

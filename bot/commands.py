@@ -11,6 +11,7 @@ import click
 
 from bot import platforms
 from bot.check import installation
+from bot.housekeeping import Housekeeping, Keeping
 from bot.ledger import Ledger
 from bot.parse import Compose, NotUnderstood, parse
 from bot.play import play
@@ -54,7 +55,9 @@ def bot_command() -> None:
     if not switched_on:
         raise NeedsOperator(".env: no platform is switched on; set the variables of one, see .env.example")
     queues = Queues(connect(settings.studio.redis_url))
-    Bot(switched_on, Ledger(settings.ledger), queues, Store(settings.studio.store_url), settings).run()
+    ledger, store = Ledger(settings.ledger), Store(settings.studio.store_url)
+    keeping = Keeping.from_environment(environment, settings.manners)
+    Bot(switched_on, ledger, queues, store, settings, beside=[Housekeeping(ledger, store, keeping).run]).run()
 
 
 @click.command(name="check")

@@ -214,6 +214,13 @@ class Ledger:
         """Leave it alone for a while."""
         self._write("UPDATE posts SET not_before = ? WHERE key = ?", time.time() + seconds, key)
 
+    def forget(self, before: float) -> int:
+        """Remove closed rows to which nothing happened since a Unix time; how many went. Who stopped stays known."""
+        with self._transaction() as db:
+            return db.execute(
+                "DELETE FROM posts WHERE NOT open AND (SELECT max(value) FROM json_each(times)) < ?", (before,)
+            ).rowcount
+
     # ---- reading
 
     def find(self, key: str) -> Post | None:
@@ -262,6 +269,10 @@ class Ledger:
                 time.time(),
             )
         ]
+
+    def open_keys(self) -> set[str]:
+        """Keys of the rows with something left to do or say."""
+        return {row["key"] for row in self._read("SELECT key FROM posts WHERE open")}
 
     def posts(self) -> list[Post]:
         """Every row, oldest first."""

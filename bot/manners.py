@@ -1,13 +1,12 @@
 """How the band behaves among strangers: what one person may ask for, whom it answers, and what it does not repeat."""
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
 
 from bot.blocks import Blocks, Words
-from model.errors import NeedsOperator
+from worker.settings import read_number
 
 HOUR_SECONDS = 3600.0
 DAY_SECONDS = 24 * HOUR_SECONDS
@@ -34,26 +33,13 @@ class Manners:
         """
         blocked, words = environment.get("LNH_BLOCKED"), environment.get("LNH_WORDS")
         return cls(
-            songs_a_day=round(_number(environment, "LNH_SONGS_A_DAY", USUAL.songs_a_day, whole=True)),
-            longest_line=round(_number(environment, "LNH_LONGEST_LINE", USUAL.longest_line, whole=True)),
-            late_seconds=_number(environment, "LNH_LATE_HOURS", USUAL.late_seconds / HOUR_SECONDS) * HOUR_SECONDS,
-            left_seconds=_number(environment, "LNH_LEFT_HOURS", USUAL.left_seconds / HOUR_SECONDS) * HOUR_SECONDS,
+            songs_a_day=round(read_number(environment, "LNH_SONGS_A_DAY", USUAL.songs_a_day, whole=True)),
+            longest_line=round(read_number(environment, "LNH_LONGEST_LINE", USUAL.longest_line, whole=True)),
+            late_seconds=read_number(environment, "LNH_LATE_HOURS", USUAL.late_seconds / HOUR_SECONDS) * HOUR_SECONDS,
+            left_seconds=read_number(environment, "LNH_LEFT_HOURS", USUAL.left_seconds / HOUR_SECONDS) * HOUR_SECONDS,
             blocks=Blocks.from_file(Path(blocked)) if blocked else Blocks(),
             words=Words.from_file(Path(words)) if words else Words(),
         )
 
 
 USUAL = Manners()
-
-
-def _number(environment: Mapping[str, str], name: str, otherwise: float, *, whole: bool = False) -> float:
-    written = environment.get(name, "").strip()
-    if not written:
-        return otherwise
-    try:
-        number = float(int(written) if whole else written)
-    except ValueError:
-        number = math.nan
-    if not 0 < number < math.inf:
-        raise NeedsOperator(f"{name} is {written!r}; write a {'whole ' if whole else ''}number above 0")
-    return number

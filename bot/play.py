@@ -84,7 +84,7 @@ def play(
                 _run(bot, ledger, worker)
                 return _finished(ledger, worker, said)
         finally:
-            for queue in (queues.compose, queues.deliver):
+            for queue in (queues.compose, queues.to(PlayedPost.name).deliver):
                 open_queue(queue, queues.redis).delete()
             ledger.close()
 

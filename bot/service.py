@@ -1,8 +1,13 @@
-"""The bot as a service: a listener for each platform beside one deliverer."""
+"""The bot as a service: for each platform a listener and a deliverer, which no other platform keeps waiting."""
 
 import logging
-from collections.abc import Sequence
+import signal
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
 from threading import Event, Lock, Thread
+from types import FrameType
 
 from bot.deliver import Deliverer
 from bot.ledger import Ledger
@@ -15,50 +20,123 @@ from worker.store import Store
 
 log = logging.getLogger(__name__)
 
+SECONDS_BETWEEN_LOOKS = 0.2
 SECONDS_TO_END = 15  # for a listener that is reading; what it has not committed is read again
+
+Work = Callable[[Event], None]  # runs until the event is set
 
 
 class Bot:
-    """Listens on its platforms and delivers to them."""
+    """Listens on its platforms and delivers to them, each by itself."""
 
     def __init__(
-        self, platforms: Sequence[Platform], ledger: Ledger, queues: Queues, store: Store, settings: Settings
+        self,
+        platforms: Sequence[Platform],
+        ledger: Ledger,
+        queues: Queues,
+        store: Store,
+        settings: Settings,
+        *,
+        beside: Sequence[Work] = (),
+        on_hang_up: Callable[[], None] | None = None,
     ) -> None:
         music, manners = (settings.genres, settings.default_genre), settings.manners
-        self._listeners = {each.name: Listener(each, ledger, queues, *music, manners=manners) for each in platforms}
-        self._ends = {name: Event() for name in self._listeners}
         self._open = {platform.name: platform for platform in platforms}
+        self._listeners: dict[str, Listener] = {}
+        self._services: dict[str, Service] = {}
+        for each in platforms:
+            mine = queues.to(each.name)
+            deliverer = Deliverer({each.name: each}, ledger, store, *music, manners=manners)
+            deliver = {DELIVER_JOB: partial(self._deliver, deliverer)}
+            self._listeners[each.name] = Listener(each, ledger, mine, *music, manners=manners)
+            self._services[each.name] = Service(mine.deliver, mine.redis, deliver)
+        self._beside, self._on_hang_up = beside, on_hang_up
+        self._ends = {name: Event() for name in self._open}
+        self._end = Event()
+        self._stopping = self._hurrying = self._hung_up = False
         self._closing = Lock()
-        self._deliverer = Deliverer(self._open, ledger, store, *music, manners=manners)
-        self._service = Service(queues.deliver, queues.redis, {DELIVER_JOB: self._deliver})
         self._troubles: list[BaseException] = []
 
     def run(self) -> None:
-        """Serve until SIGTERM, SIGINT or `stop`; only in the main thread.
+        """Serve until SIGTERM, SIGINT or `stop`; only in the main thread. SIGHUP calls `on_hang_up`.
+
+        Deliveries in hand are finished; a second signal leaves them to the next start.
 
         Raises:
             NeedsOperator: The last network refuses our token, the disk is full, Redis is gone for good.
         """
-        threads = [Thread(target=self._listen, args=(name,), daemon=True) for name in self._listeners]
-        for thread in threads:
-            thread.start()
-        try:
-            self._service.run()
-        finally:
-            for end in self._ends.values():
-                end.set()
-            for thread in threads:
-                thread.join(SECONDS_TO_END)
+        services = [self._start(service.run) for service in self._services.values()]
+        others = [self._start(partial(self._listen, name)) for name in self._listeners]
+        others += [self._start(partial(work, self._end)) for work in self._beside]
+        with self._signals():
+            self._wait()
+            self._stop_all()
+            while any(thread.is_alive() for thread in services) and not self._hurrying:
+                time.sleep(SECONDS_BETWEEN_LOOKS)
+        for thread in others:
+            thread.join(SECONDS_TO_END)
         for trouble in self._troubles:
             raise trouble
 
     def stop(self) -> None:
-        """End after the delivery in hand; from any thread."""
-        self._service.stop()
+        """End after the deliveries in hand; from any thread."""
+        self._stopping = True
 
-    def _deliver(self, key: str, track_json: str | None) -> None:
+    def _start(self, work: Callable[[], None]) -> Thread:
+        def run() -> None:
+            try:
+                work()
+            except BaseException as trouble:
+                self._troubles.append(trouble)
+                self.stop()
+
+        thread = Thread(target=run, daemon=True)
+        thread.start()
+        return thread
+
+    def _wait(self) -> None:
+        while not self._stopping:
+            time.sleep(SECONDS_BETWEEN_LOOKS)
+            if self._hung_up and self._on_hang_up:
+                self._hung_up = False
+                self._on_hang_up()
+
+    def _stop_all(self) -> None:
+        self._end.set()
+        for name, service in self._services.items():
+            self._ends[name].set()
+            service.stop()
+
+    @contextmanager
+    def _signals(self) -> Iterator[None]:
+        """Handlers do no more than note a signal: they may break into anything."""
+        wanted = {signal.SIGINT: self._asked_to_end, signal.SIGTERM: self._asked_to_end}
+        if self._on_hang_up:
+            wanted[signal.SIGHUP] = self._asked_to_look
+        before = {number: signal.signal(number, handler) for number, handler in wanted.items()}
         try:
-            self._deliverer.deliver(key, track_json)
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    def _asked_to_end(self, _number: int, _frame: FrameType | None) -> None:
+        self._hurrying = self._stopping
+        self._stopping = True
+
+    def _asked_to_look(self, _number: int, _frame: FrameType | None) -> None:
+        self._hung_up = True
+
+    def _deliver(self, deliverer: Deliverer, key: str, track_json: str | None) -> None:
+        try:
+            deliverer.deliver(key, track_json)
+        except Closed as trouble:
+            if not self._close(trouble):
+                raise
+
+    def _listen(self, name: str) -> None:
+        try:
+            self._listeners[name].run(self._ends[name])
         except Closed as trouble:
             if not self._close(trouble):
                 raise
@@ -69,15 +147,5 @@ class Bot:
             if self._open.pop(trouble.platform, None) and self._open:
                 log.error("%s; going on with %s", trouble, " and ".join(self._open))
         self._ends[trouble.platform].set()
+        self._services[trouble.platform].stop()
         return bool(self._open)
-
-    def _listen(self, name: str) -> None:
-        try:
-            self._listeners[name].run(self._ends[name])
-        except Closed as trouble:
-            if not self._close(trouble):
-                self._troubles.append(trouble)
-                self.stop()
-        except BaseException as trouble:
-            self._troubles.append(trouble)
-            self.stop()

@@ -8,7 +8,7 @@ from typing import Self
 from bot.manners import USUAL, Manners
 from model.errors import NeedsOperator
 from model.genre import Genre, load_genres
-from worker.settings import StudioSettings, read_environment
+from worker.settings import StudioSettings, named, read_environment
 
 __all__ = ["Settings", "read_environment"]
 
@@ -38,7 +38,7 @@ class Settings:
         genres = load_genres()
         default_genre = environment.get("LNH_DEFAULT_GENRE") or "heavy-metal"
         if default_genre not in genres:
-            raise NeedsOperator(f"LNH_DEFAULT_GENRE is {default_genre!r}; genres/ has {', '.join(genres)}")
+            raise NeedsOperator(f"{named('LNH_DEFAULT_GENRE')} is {default_genre!r}; genres/ has {', '.join(genres)}")
         return cls(
             studio=StudioSettings.from_environment(environment),
             data=Path(environment.get("LNH_DATA") or "data"),

@@ -1,53 +1,83 @@
-"""`lnh status`: queues, workers, ledger and last poll."""
+"""`lnh status`: queues, workers, ledger, last poll and disk."""
 
+import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
 
 from redis import Redis
 from rich.console import Console
+from rich.filesize import decimal
 from rich.markup import escape
 from rich.table import Table
 from rq import SimpleWorker
+from rq.worker import BaseWorker
 
 from bot.ledger import Ledger
 from bot.settings import Settings
-from worker.queue import COMPOSE, DELIVER, SERIALIZER, connect, open_queue
+from worker.queue import COMPOSE, SERIALIZER, Queues, connect, open_queue
+from worker.store import Store
 
 LONGEST_SILENCE_SECONDS = 15 * 60  # between two readings of a platform; rate limits last about as long
+LEAST_ROOM = 10**9  # bytes; a track takes about ten million
+
+Workers = Mapping[str, Sequence[BaseWorker]]  # by queue
 
 
 def show_status(settings: Settings) -> list[str]:
-    """Print three tables; what does not run as it should, in words.
+    """Print some tables; what does not run as it should, in words.
 
     Raises:
         NeedsOperator: No Redis answers, or the ledger cannot be read.
     """
     redis = connect(settings.studio.redis_url)
-    workers = {name: _workers(name, redis) for name in (COMPOSE, DELIVER)}
     console = Console(soft_wrap=True)
-    console.print(_queue_table(redis, workers))
-    troubles = [f"nobody works on {name}" for name, count in workers.items() if not count]
-    if not settings.ledger.exists():
-        return [*troubles, f"{settings.ledger}: no ledger yet; start `lnh bot`"]
-    ledger = Ledger(settings.ledger)
+    ledger = Ledger(settings.ledger) if settings.ledger.exists() else None
     try:
-        console.print(_ledger_table(ledger))
-        console.print(_poll_table(ledger))
-        return [*troubles, *_silent(ledger)]
+        workers = {name: _workers(name, redis) for name in queue_names(redis, ledger)}
+        console.print(_queue_table(redis, workers))
+        console.print(_worker_table(workers))
+        if ledger:
+            console.print(_ledger_table(ledger))
+            console.print(_poll_table(ledger))
+        places = _places(settings)
+        console.print(_disk_table(places))
+        troubles = [f"nobody works on {name}" for name, some in workers.items() if not some]
+        silent = _silent(ledger) if ledger else [f"{settings.ledger}: no ledger yet; start `lnh bot`"]
+        return [*troubles, *silent, *_narrow(places)]
     finally:
-        ledger.close()
+        if ledger:
+            ledger.close()
 
 
-def _workers(queue: str, redis: Redis) -> int:
-    return len(SimpleWorker.all(queue=open_queue(queue, redis), serializer=SERIALIZER))
+def queue_names(redis: Redis, ledger: Ledger | None) -> list[str]:
+    """The compose queue, and the deliver queue of each network that was ever read."""
+    platforms = ledger.last_polls() if ledger else ()
+    return [COMPOSE, *(Queues(redis).to(platform).deliver for platform in platforms)]
 
 
-def _queue_table(redis: Redis, workers: dict[str, int]) -> Table:
+def _workers(queue: str, redis: Redis) -> list[BaseWorker]:
+    return SimpleWorker.all(queue=open_queue(queue, redis), serializer=SERIALIZER)
+
+
+def _queue_table(redis: Redis, workers: Workers) -> Table:
     table = Table("queue", "waiting", "in hand", "to be tried again", "given up", "workers", title="Queues")
-    for name, count in workers.items():
+    for name, some in workers.items():
         queue = open_queue(name, redis)
-        started, scheduled, failed = queue.started_job_registry, queue.scheduled_job_registry, queue.failed_job_registry
-        table.add_row(name, *(str(each) for each in (queue.count, started.count, scheduled.count, failed.count, count)))
+        registries = queue.started_job_registry, queue.scheduled_job_registry, queue.failed_job_registry
+        numbers = (queue.count, *(registry.count for registry in registries), len(some))
+        table.add_row(name, *map(str, numbers))
+    return table
+
+
+def _worker_table(workers: Workers) -> Table:
+    table = Table("worker", "queue", "in hand", "songs and answers", "last heard", title="Workers")
+    for name, some in workers.items():
+        for worker in some:
+            heard = (worker.last_heartbeat or datetime.now(UTC)).timestamp()
+            done = str(worker.successful_job_count)
+            table.add_row(worker.name, name, worker.get_current_job_id() or "–", done, _ago(heard))
     return table
 
 
@@ -73,6 +103,35 @@ def _silent(ledger: Ledger) -> Iterator[str]:
     for platform, polled_at in ledger.last_polls().items():
         if time.time() - polled_at > LONGEST_SILENCE_SECONDS:
             yield f"{platform} was last read {_ago(polled_at)}; is `lnh bot` running?"
+
+
+def _places(settings: Settings) -> dict[str, Path]:
+    """What we keep on this machine's disks, and where."""
+    store = Store(settings.studio.store_url).folder
+    return {"ledger": settings.data, **({"store": store} if store else {})}
+
+
+def _disk_table(places: Mapping[str, Path]) -> Table:
+    table = Table("what", "folder", "holds", "left on its disk", title="Disk")
+    for what, place in places.items():
+        table.add_row(what, str(place), decimal(_held(place)), decimal(_room(place)))
+    return table
+
+
+def _held(place: Path) -> int:
+    """Bytes of the files that lie directly in a folder."""
+    return sum(file.stat().st_size for file in place.glob("*") if file.is_file())
+
+
+def _room(place: Path) -> int:
+    """Bytes left on the disk of a folder that may not be there yet."""
+    return shutil.disk_usage(next(each for each in (place, *place.absolute().parents) if each.exists())).free
+
+
+def _narrow(places: Mapping[str, Path]) -> Iterator[str]:
+    for what, place in places.items():
+        if _room(place) < LEAST_ROOM:
+            yield f"{what}: only {decimal(_room(place))} left on the disk of {place}; make room"
 
 
 def _ago(moment: float) -> str:

@@ -2,6 +2,7 @@
 
 import os
 import sys
+import time
 from pathlib import Path
 
 from fake_network import FakeNetwork
@@ -22,6 +23,8 @@ if __name__ == "__main__":
         for name, folder in zip(("mastodon", "x"), sys.argv[1:], strict=False)
     ]
     for network in networks:
+        if (network.folder / "upload-hangs").exists():
+            network.upload = lambda *_: time.sleep(3600)
         for method in ("pages", "upload"):
             if (network.folder / f"{method}-refused").exists():
                 refusal = NeedsOperator(f"{network.name}: the token is refused; make a new one")

@@ -1,8 +1,8 @@
-"""Two queues on one Redis: `compose` needs a model and no credentials, `deliver` the other way round."""
+"""Queues on one Redis: `compose` needs a model and no credentials, `deliver-NETWORK` the other way round."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, replace
+from typing import Literal, Self
 from urllib.parse import urlsplit
 
 from redis import Redis
@@ -62,6 +62,10 @@ class Queues:
     redis: Redis
     compose: str = COMPOSE
     deliver: str = DELIVER
+
+    def to(self, platform: str) -> Self:
+        """The same with a deliver queue of one network's own, so that none waits for another."""
+        return replace(self, deliver=f"{self.deliver}-{platform}")
 
     def ask(self, request: ComposeRequest) -> None:
         """Have a song composed, and its track handed to our deliver queue."""

@@ -7,7 +7,7 @@ import socket
 import time
 import uuid
 from collections.abc import Callable, Mapping
-from threading import Event, Thread
+from threading import Event, Thread, current_thread, main_thread
 from types import FrameType
 from typing import Any
 
@@ -19,16 +19,18 @@ from rq import Queue, SimpleWorker, worker_registration
 from rq.exceptions import DequeueTimeout
 from rq.executions import Execution
 from rq.job import Job
+from rq.timeouts import TimerDeathPenalty
 from rq.worker import WorkerStatus
 
 from model.errors import NeedsOperator
-from worker.queue import SERIALIZER, open_queue, put_due
+from worker.queue import MOST_SECONDS, SERIALIZER, open_queue, put_due
 
 log = logging.getLogger(__name__)
 
 HEARTBEAT_SECONDS = 5
 HEARTBEAT_TTL_SECONDS = 20  # a job whose worker was not heard for so long is taken up by another
 CLEANING_SECONDS = 10  # between two looks for such jobs
+STUCK_SECONDS = MOST_SECONDS + 60  # a job that does not even hear its own deadline takes its process with it
 
 Handlers = Mapping[str, Callable[..., None]]
 
@@ -43,7 +45,9 @@ class Service(SimpleWorker):
     A job names an entry of `handlers`; nothing is imported because a job says so.
     """
 
-    def __init__(self, queue_name: str, redis: Redis, handlers: Handlers) -> None:
+    def __init__(
+        self, queue_name: str, redis: Redis, handlers: Handlers, on_hang_up: Callable[[], None] | None = None
+    ) -> None:
         super().__init__(
             [open_queue(queue_name, redis)],
             name=f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:6]}",
@@ -55,17 +59,19 @@ class Service(SimpleWorker):
             job_class=_job_class(handlers),
         )
         self._held: tuple[Job, Execution] | None = None
+        self._held_since = 0.0
+        self._on_hang_up, self._hung_up = on_hang_up, False
         self._trouble: NeedsOperator | None = None
 
     def run(self, *, until_empty: bool = False) -> None:
-        """Take jobs until SIGTERM, SIGINT, `stop` or an empty queue; only in the main thread.
+        """Take jobs until `stop`, an empty queue or, in the main thread, SIGTERM or SIGINT.
 
-        The job in hand is finished, or put back on a second signal.
+        The job in hand is finished, or put back on a second signal. SIGHUP calls `on_hang_up` between two jobs.
 
         Raises:
             NeedsOperator: A job met something that only the operator can mend; the job was put back, its tries kept.
         """
-        before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+        before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
         ended = Event()
         pulse = Thread(target=self._beat, args=(ended,), name="pulse", daemon=True)
         pulse.start()
@@ -75,8 +81,9 @@ class Service(SimpleWorker):
         finally:
             ended.set()
             pulse.join()
-            for number, handler in before.items():
-                signal.signal(number, handler)
+            if current_thread() is main_thread():
+                for number, handler in before.items():
+                    signal.signal(number, handler)
         if self._trouble:
             raise self._trouble
         if not (until_empty or self._stop_requested):
@@ -93,6 +100,17 @@ class Service(SimpleWorker):
             raise GiveBack
         self.stop()
 
+    def _install_signal_handlers(self) -> None:
+        if current_thread() is not main_thread():  # which hears the signals, and then stops us
+            self.death_penalty_class = TimerDeathPenalty
+            return
+        super()._install_signal_handlers()  # type: ignore[no-untyped-call]
+        if self._on_hang_up:
+            signal.signal(signal.SIGHUP, self._hang_up)
+
+    def _hang_up(self, _number: int, _frame: FrameType | None) -> None:
+        self._hung_up = True
+
     def subscribe(self) -> None:
         """Do not: nobody sends commands, and taking leave of the channel takes a second."""
 
@@ -105,6 +123,9 @@ class Service(SimpleWorker):
         away; this one looks up every second.
         """
         while not self._stop_requested:
+            if self._hung_up and self._on_hang_up:
+                self._hung_up = False
+                self._on_hang_up()
             try:
                 self.set_state(WorkerStatus.IDLE)
                 self.heartbeat()
@@ -133,7 +154,7 @@ class Service(SimpleWorker):
 
     def perform_job(self, job: Job, queue: Queue, execution: Execution) -> bool:
         """Perform a job while the pulse keeps its heartbeat."""
-        started = time.monotonic()
+        started = self._held_since = time.monotonic()
         self._held = (job, execution)
         try:
             done = super().perform_job(job, queue, execution)
@@ -168,6 +189,9 @@ class Service(SimpleWorker):
         seconds = 0
         while not ended.wait(1):
             seconds += 1
+            if (held := self._held) and time.monotonic() - self._held_since > STUCK_SECONDS:
+                log.critical("%s: stuck for %d s; ending with it", held[0].id, STUCK_SECONDS)
+                os.kill(os.getpid(), signal.SIGKILL)  # its next try is another worker's
             try:
                 put_due(self.queues[0])
                 if seconds % HEARTBEAT_SECONDS == 0:

@@ -1,5 +1,6 @@
 """What the environment says to the studio; the bot reads the same two lines through here."""
 
+import math
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -34,6 +35,29 @@ def read_environment(dotenv: Path = Path(".env")) -> dict[str, str]:
     """The variables of this process, and beneath them those of the file `.env` in the working folder."""
     written = {name: value for name, value in dotenv_values(dotenv).items() if value is not None}
     return with_secrets({**written, **os.environ}, ("REDIS_URL",))
+
+
+def named(name: str, dotenv: Path = Path(".env")) -> str:
+    """A variable as errors name it: with the file where it stands, unless it is of the environment."""
+    return name if name in os.environ or name not in dotenv_values(dotenv) else f"{dotenv}: {name}"
+
+
+def read_number(environment: Mapping[str, str], name: str, otherwise: float, *, whole: bool = False) -> float:
+    """The number that a variable holds, or what it is otherwise.
+
+    Raises:
+        NeedsOperator: It is no number above 0.
+    """
+    written = environment.get(name, "").strip()
+    if not written:
+        return otherwise
+    try:
+        number = float(int(written) if whole else written)
+    except ValueError:
+        number = math.nan
+    if not 0 < number < math.inf:
+        raise NeedsOperator(f"{named(name)} is {written!r}; write a {'whole ' if whole else ''}number above 0")
+    return number
 
 
 def with_secrets(environment: Mapping[str, str], names: Iterable[str]) -> dict[str, str]:

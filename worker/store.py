@@ -6,9 +6,11 @@ from contextlib import suppress
 from pathlib import Path
 
 from fsspec.core import url_to_fs
+from fsspec.implementations.local import LocalFileSystem
 
 from model.errors import NeedsOperator, writing
 from model.request import KEY_PATTERN
+from worker.settings import named
 from worker.track import SUFFIXES, Track
 
 ENDINGS = "|".join(map(re.escape, SUFFIXES.values()))
@@ -23,8 +25,13 @@ class Store:
             self._files, self._root = url_to_fs(url)
         except (ImportError, ValueError) as error:
             known = "a folder" if isinstance(error, ValueError) else "a folder, or install the package it names"
-            raise NeedsOperator(f"LNH_STORE is {url!r}: {error}; give {known}") from error
+            raise NeedsOperator(f"{named('LNH_STORE')} is {url!r}: {error}; give {known}") from error
         self.url = url
+
+    @property
+    def folder(self) -> Path | None:
+        """Where the tracks lie, if that is a folder of this machine."""
+        return Path(self._root) if isinstance(self._files, LocalFileSystem) else None
 
     def put(self, folder: Path, track: Track) -> None:
         """Keep every file of a track; each appears whole or not at all, and again changes nothing.

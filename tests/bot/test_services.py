@@ -202,6 +202,20 @@ def test_a_network_that_refuses_our_token_does_not_stop_another(house, network, 
     assert errors.splitlines() == ["mastodon: the token is refused; make a new one; going on with x"]
 
 
+def test_a_network_that_hangs_keeps_no_other_waiting(house, network, other_network):
+    (network.folder / "upload-hangs").touch()
+    house.start("stub_studio.py", 0)
+    house.start("stub_bot.py", network.folder, other_network.folder)
+    wait_until(lambda: house.ledger.bookmark("mastodon") is not None and house.ledger.bookmark("x") is not None)
+    stuck = network.post(ASK.format(""))
+    wait_until(lambda: house.ledger.find(stuck) and house.ledger.find(stuck).state == "rendered")
+
+    fine = other_network.post(ASK.format(""))
+
+    wait_until(lambda: house.ledger.find(fine) and house.ledger.find(fine).state == "posted")
+    assert house.ledger.find(stuck).state == "rendered"
+
+
 def test_a_bot_ends_when_every_network_refuses_its_token(house, network, other_network):
     for each in (network, other_network):
         (each.folder / "pages-refused").touch()
@@ -341,13 +355,16 @@ def test_status_of_a_house_at_work_is_sound(house, network, redis, redis_url, tm
     assert "posted" in ended.stdout
     assert "mastodon-2: ValueError: a string snapped" in " ".join(ended.stdout.split())
     assert "compose" in ended.stdout
+    assert "deliver-mastodon" in ended.stdout
+    assert "left on its disk" in ended.stdout
 
 
 def test_status_names_what_does_not_run(redis, redis_url, tmp_path):
     ended = lnh("status", REDIS_URL=redis_url, LNH_DATA=str(tmp_path / "data"))
 
     assert ended.returncode == 1
-    assert "nobody works on compose; nobody works on deliver" in ended.stderr
+    assert "nobody works on compose; " in ended.stderr
+    assert "ledger.sqlite: no ledger yet" in ended.stderr
 
 
 def test_the_two_queues_are_rqs_own(queues):

@@ -11,6 +11,7 @@ import click
 from bot.parse import Compose, NotUnderstood, Stop, parse
 from bot.settings import Settings, read_environment
 from model.errors import NeedsOperator
+from worker.logs import write_logs
 
 COMMANDS = {
     "play": ("bot.commands", "One post through the whole loop on this machine."),
@@ -58,8 +59,7 @@ class Commands(click.Group):
 def lnh(context: click.Context, verbose: bool) -> None:
     """LnH: a band that anyone can call from a social network."""
     context.obj = read_line  # for the studio's commands, which do not know how people write
-    level = logging.DEBUG if verbose else logging.INFO
-    logging.basicConfig(level=level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    write_logs(logging.DEBUG if verbose else logging.INFO)
 
 
 def read_line(line: str) -> Compose:

@@ -53,11 +53,11 @@ class Deliverer:
             self._ledger.rendered(key, track)
         post = self._ledger.find(key)
         if post is None or not post.open:
-            log.info("%s: nothing is open", key)
+            log.info("nothing is open")
             return
         platform = self._platforms.get(post.mention.platform)
         if platform is None:
-            log.warning("%s: its platform is switched off; the ledger keeps it", key)
+            log.warning("its platform is switched off; the ledger keeps it")
             return
         self._answer(post, platform)
 
@@ -76,7 +76,7 @@ class Deliverer:
 
     def _wait(self, post: Post, later: TryLater) -> None:
         """Try later, but not for ever: after a day nobody waits for the answer any more."""
-        log.warning("%s: %s", post.key, later)
+        log.warning("%s", later)
         if time.time() - max(post.times.values()) > LONGEST_WAIT_SECONDS:
             self._ledger.close_post(post.key, f"given up after a day: {later.reason}")
         else:
@@ -84,7 +84,7 @@ class Deliverer:
 
     def _take_rejection(self, post: Post, reason: str) -> None:
         """A song that the network does not take becomes an apology; words that it does not take, silence."""
-        log.warning("%s: rejected: %s", post.key, reason)
+        log.warning("rejected: %s", reason)
         if post.request is None or post.state == "failed":
             self._ledger.close_post(post.key, reason)
             return
@@ -102,7 +102,7 @@ class Deliverer:
         media_id = self._media_id(post, platform)
         now = self._ledger.find(post.key)
         if now is None or not now.open:
-            log.info("%s: was called off", post.key)
+            log.info("was called off")
             return
         notice = {"notice": post.notice} if post.notice else {}
         with asking(platform):

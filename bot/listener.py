@@ -18,6 +18,7 @@ from bot.platforms.base import Gone, Page, Platform, Rejected, TryLater, asking
 from bot.reception import SEEN_BY_MANY, Reception
 from model.genre import Genre
 from model.request import KEY_PATTERN
+from worker.logs import about
 from worker.queue import JobState, Queues, compose_id, deliver_id
 
 log = logging.getLogger(__name__)
@@ -85,16 +86,18 @@ class Listener:
         """
         for post in self._ledger.unfinished(self._platform.name):
             if post.state == "seen":
-                self._reception.receive(post)
-                if self._platform.says_line:
-                    self._tell_line(post.key)
+                with about(post.key):
+                    self._reception.receive(post)
+                    if self._platform.says_line:
+                        self._tell_line(post.key)
         out_of_turn = self._ledger.out_of_turn(self._platform.name)
         posts = [post for post in self._ledger.unfinished(self._platform.name) if post.key not in out_of_turn]
         composing = self._queues.states([compose_id(post.key) for post in posts])
         delivering = self._queues.states([deliver_id(post.key) for post in posts])
         for post, compose, deliver in zip(posts, composing, delivering, strict=True):
             if "under way" not in (compose, deliver) and self._stands(post):
-                self._put_back(post, compose, deliver)
+                with about(post.key):
+                    self._put_back(post, compose, deliver)
 
     def _tell_line(self, key: str) -> None:
         """Say that a song will take long, once and without insisting."""
@@ -128,7 +131,7 @@ class Listener:
         """A job that was tried often enough becomes an apology; an apology that cannot be said, silence."""
         why = self._queues.why(job_id)
         reason = why if post.mention.visibility in SEEN_BY_MANY else why.partition(":")[0]  # the rest may quote
-        log.error("%s: given up: %s", post.key, reason)
+        log.error("given up: %s", reason)
         if post.request is None or post.state == "failed":
             self._ledger.close_post(post.key, reason)
         else:

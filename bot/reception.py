@@ -36,7 +36,7 @@ class Reception:
             raise
         except Exception as error:  # a bug of ours; it must not keep the next post waiting
             name = type(error).__name__  # its words could repeat what someone wrote in private
-            log.error("%s: cannot be read: %s\n%s", post.key, name, "".join(traceback.format_tb(error.__traceback__)))
+            log.error("cannot be read: %s\n%s", name, "".join(traceback.format_tb(error.__traceback__)))
             self._ledger.close_post(post.key, f"cannot be read: {name}")
 
     def _receive(self, post: Post) -> None:

@@ -15,6 +15,7 @@ from model.midi import write_midi
 from model.request import SEEDS, ComposeRequest
 from model.score import Score
 from worker.cover import draw_cover
+from worker.deadline import deadline
 from worker.desk import at_desk
 from worker.encode import LONGEST_VIDEO_SECONDS, encode_cover, encode_mp3, encode_mp4
 from worker.mix import Mix, mix_down
@@ -27,6 +28,7 @@ from worker.video import draw_moving_score
 log = logging.getLogger(__name__)
 
 ARTIST = "LnH"
+STAGE_SECONDS = 300  # of a job; ten are usual
 
 
 class Composer(Protocol):
@@ -47,6 +49,7 @@ def produce(request: ComposeRequest, genre: Genre, band: Composer, folder: Path,
     Raises:
         MissingSoundfont, MissingFluidSynth, MissingFfmpeg, CannotWrite: What only the operator can put right.
         RenderFailed: A program ended badly or ran past its time.
+        TooSlow: A stage was not done in its time.
         BadTrack: The second did not pass the check either.
     """
     watch = _Watch()
@@ -130,12 +133,13 @@ def _all_or_none(folder: Path, names: Sequence[str]) -> Iterator[Path]:
 
 @dataclass(slots=True)
 class _Watch:
-    """Adds up wall time by stage."""
+    """Adds up wall time by stage, and lets none go on for ever."""
 
     seconds: dict[str, float] = field(default_factory=dict)
 
     @contextmanager
     def __call__(self, stage: str) -> Iterator[None]:
         began = time.perf_counter()
-        yield
+        with deadline(stage, STAGE_SECONDS):
+            yield
         self.seconds[stage] = self.seconds.get(stage, 0.0) + time.perf_counter() - began

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 from redis import Redis
 from redis.exceptions import RedisError, WatchError
 from rq import Queue, Retry
-from rq.exceptions import DuplicateJobError
+from rq.exceptions import AbandonedJobError, DuplicateJobError
 from rq.job import Job, JobStatus
 
 from model.errors import NeedsOperator
@@ -52,7 +52,12 @@ def compose_id(key: str) -> str:
 
 def deliver_id(key: str) -> str:
     """Id of the deliver job of a mention; no platform is called "deliver"."""
-    return f"deliver-{key}"
+    return f"{DELIVER}-{key}"
+
+
+def key_of(job_id: str) -> str:
+    """The mention that a job is about."""
+    return job_id.removeprefix(f"{DELIVER}-")
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +90,8 @@ class Queues:
         result = job.latest_result()
         lines = (result.exc_string or "").strip().splitlines() if result else []
         last = lines[-1][:300] if lines else "ended badly"
+        if AbandonedJobError.__name__ in last:
+            last = "it took its worker with it, each time that it was tried"
         return "".join(letter if letter.isprintable() else "�" for letter in last)  # it may quote a stranger
 
     def forget(self, job_id: str) -> None:

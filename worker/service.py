@@ -23,7 +23,8 @@ from rq.timeouts import TimerDeathPenalty
 from rq.worker import WorkerStatus
 
 from model.errors import NeedsOperator
-from worker.queue import MOST_SECONDS, SERIALIZER, open_queue, put_due
+from worker.logs import about
+from worker.queue import MOST_SECONDS, SERIALIZER, key_of, open_queue, put_due
 
 log = logging.getLogger(__name__)
 
@@ -146,11 +147,12 @@ class Service(SimpleWorker):
 
     def execute_job(self, job: Job, queue: Queue) -> None:
         """Execute a job; when Redis goes away meanwhile, wait for it instead of ending."""
-        try:
-            super().execute_job(job, queue)
-        except (RedisGone, RedisSlow) as error:
-            log.warning("%s: Redis went away (%s); waiting for it", job.id, error)
-            self._await_redis()
+        with about(key_of(job.id)):
+            try:
+                super().execute_job(job, queue)
+            except (RedisGone, RedisSlow) as error:
+                log.warning("Redis went away (%s); waiting for it", error)
+                self._await_redis()
 
     def perform_job(self, job: Job, queue: Queue, execution: Execution) -> bool:
         """Perform a job while the pulse keeps its heartbeat."""
@@ -160,7 +162,7 @@ class Service(SimpleWorker):
             done = super().perform_job(job, queue, execution)
         finally:
             self._held = None
-        log.info("%s: %s in %.1f s", job.id, "done" if done else "not done", time.monotonic() - started)
+        log.info("%s in %.1f s", "done" if done else "not done", time.monotonic() - started)
         return done
 
     def handle_exception(self, job: Job, *exc_info: Any) -> None:
@@ -170,7 +172,7 @@ class Service(SimpleWorker):
             job.retries_left = (job.retries_left or 0) + 1
             self._stop_requested = True
             self._trouble = error if isinstance(error, NeedsOperator) else None
-            log.warning("%s: put back", job.id)
+            log.warning("put back")
         else:
             super().handle_exception(job, *exc_info)
 
@@ -190,7 +192,8 @@ class Service(SimpleWorker):
         while not ended.wait(1):
             seconds += 1
             if (held := self._held) and time.monotonic() - self._held_since > STUCK_SECONDS:
-                log.critical("%s: stuck for %d s; ending with it", held[0].id, STUCK_SECONDS)
+                with about(key_of(held[0].id)):
+                    log.critical("stuck for %d s; ending with it", STUCK_SECONDS)
                 os.kill(os.getpid(), signal.SIGKILL)  # its next try is another worker's
             try:
                 put_due(self.queues[0])

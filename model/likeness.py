@@ -91,8 +91,8 @@ class Bench:
     def compare(self, candidates: Candidates) -> Likeness:
         """Hold a set beside the real songs; the same at each call."""
         rng = np.random.default_rng(SEED)
-        features = self._features(candidates, self.draws, rng)
-        scatter = [_mean_relative(self._features(candidates, [_resample(draw, rng)], rng)) for draw in self.draws]
+        features = self._features(candidates, self.draws, [_pick(candidates, other, rng) for _, other in self.draws])
+        scatter = [self._relative_again(candidates, draw, rng) for draw in self.draws]
         return Likeness(
             against=len(self.against),
             features=features,
@@ -106,8 +106,14 @@ class Bench:
         size = min(len(self.held_out), len(self.learned))
         return rng.permutation(self.held_out)[:size], rng.permutation(self.learned)[:size]
 
-    def _features(self, candidates: Candidates, draws: Sequence[Draw], rng: np.random.Generator) -> tuple[Feature, ...]:
-        picked = [_pick(candidates, other, rng) for _, other in draws]
+    def _relative_again(self, candidates: Candidates, draw: Draw, rng: np.random.Generator) -> float:
+        """What the relative overlap would be with other songs on all sides, drawn with replacement."""
+        one, other, picked = (rng.choice(rows, len(rows)) for rows in (*draw, _pick(candidates, draw[1], rng)))
+        return _mean_relative(self._features(candidates, [(one, other)], [picked]))
+
+    def _features(
+        self, candidates: Candidates, draws: Sequence[Draw], picked: Sequence[Integers]
+    ) -> tuple[Feature, ...]:
         return tuple(self._feature(i, candidates, draws, picked) for i in range(len(self.names)))
 
     def _feature(self, i: int, candidates: Candidates, draws: Sequence[Draw], picked: Sequence[Integers]) -> Feature:
@@ -165,11 +171,6 @@ class Bench:
 def _pick(candidates: Candidates, other: Integers, rng: np.random.Generator) -> Integers:
     """Rows of the candidates that stand for the real songs `other`."""
     return other if candidates.stand_in else rng.permutation(len(candidates.features))[: len(other)]
-
-
-def _resample(draw: Draw, rng: np.random.Generator) -> Draw:
-    one, other = draw
-    return rng.choice(one, len(one)), rng.choice(other, len(other))
 
 
 def _halves(groups: Integers, rng: np.random.Generator) -> Draw:

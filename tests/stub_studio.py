@@ -1,13 +1,16 @@
 """A studio whose band is a stub: `python stub_studio.py SECONDS [--queue NAME]` works like `lnh work`."""
 
 import os
+import signal
 import sys
 import time
 from pathlib import Path
 
+import worker.queue
 from model.errors import NeedsOperator
 from model.genre import Genre, load_genres
 from model.request import ComposeRequest, seed_of
+from worker import service
 from worker.jobs import Studio
 from worker.queue import COMPOSE_JOB, Queues, connect
 from worker.service import Service
@@ -25,9 +28,11 @@ def make_request(key: str, title: str = "Dancing robots") -> ComposeRequest:
 def stub_produce(request: ComposeRequest, genre: Genre, band: float, folder: Path) -> Track:
     """Four tiny files that say which process made them; the band is the number of seconds that it takes.
 
-    A title can ask for trouble: "break" fails, "flood" fills the disk.
+    A title can ask for trouble: "break" fails, "flood" fills the disk, "poison" kills.
     """
     time.sleep(band)
+    if request.title == "poison":
+        os.kill(os.getpid(), signal.SIGKILL)
     if request.title == "break":
         raise ValueError("a string snapped")
     if request.title == "flood":
@@ -48,6 +53,9 @@ def stub_service(redis_url: str, store_url: str, seconds: float, queue: str = "c
 
 
 if __name__ == "__main__":
+    if "HURRY" in os.environ:  # a dead worker is missed sooner
+        worker.queue.BACK_OFF_SECONDS = (0, 0)
+        service.HEARTBEAT_SECONDS, service.HEARTBEAT_TTL_SECONDS, service.CLEANING_SECONDS = 1, 3, 1
     try:
         stub_service(os.environ["REDIS_URL"], os.environ["LNH_STORE"], float(sys.argv[1]), *sys.argv[3:]).run()
     except NeedsOperator as error:

@@ -1,6 +1,7 @@
 """Queues on one Redis: `compose` needs a model and no credentials, `deliver-NETWORK` the other way round."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Literal, Self
 from urllib.parse import urlsplit
@@ -9,6 +10,7 @@ from redis import Redis
 from redis.exceptions import RedisError, WatchError
 from rq import Queue, Retry
 from rq.exceptions import AbandonedJobError, DuplicateJobError
+from rq.executions import Execution, ExecutionRegistry
 from rq.job import Job, JobStatus
 
 from model.errors import NeedsOperator
@@ -60,6 +62,31 @@ def key_of(job_id: str) -> str:
     return job_id.removeprefix(f"{DELIVER}-")
 
 
+class Tries(ExecutionRegistry):
+    """RQ's list of a job's tries, without those that Redis has forgotten.
+
+    RQ's own names the try of a killed worker for a minute longer than it knows it, and meanwhile fails to delete the
+    job: the next worker's success became a failure, and a job given up could not be taken away.
+    """
+
+    def get_executions(self, start: int = 0, end: int = -1) -> list[Execution]:
+        """Those that are still known."""
+        tries = []
+        for each in self.get_execution_ids(start, end):
+            with suppress(ValueError):
+                tries.append(Execution.fetch(each, self.job_id, self.connection))
+        return tries
+
+
+class TriedJob(Job):
+    """RQ's job, with such a list."""
+
+    @property
+    def execution_registry(self) -> ExecutionRegistry:
+        """Its tries."""
+        return Tries(self.id, self.connection)
+
+
 @dataclass(frozen=True, slots=True)
 class Queues:
     """Puts jobs on their way; a job that is under way already stays as it is."""
@@ -82,11 +109,11 @@ class Queues:
 
     def states(self, job_ids: Sequence[str]) -> list[JobState]:
         """How each job stands; a finished one is absent."""
-        return [_state(job) for job in Job.fetch_many(job_ids, self.redis, SERIALIZER)]
+        return [_state(job) for job in TriedJob.fetch_many(job_ids, self.redis, SERIALIZER)]
 
     def why(self, job_id: str) -> str:
         """Last line of what a given up job died of."""
-        job = Job.fetch(job_id, self.redis, SERIALIZER)
+        job = TriedJob.fetch(job_id, self.redis, SERIALIZER)
         result = job.latest_result()
         lines = (result.exc_string or "").strip().splitlines() if result else []
         last = lines[-1][:300] if lines else "ended badly"
@@ -96,7 +123,7 @@ class Queues:
 
     def forget(self, job_id: str) -> None:
         """Take a given up job away, so that its id is free again."""
-        Job.fetch(job_id, self.redis, SERIALIZER).delete()
+        TriedJob.fetch(job_id, self.redis, SERIALIZER).delete()
 
     def _enqueue(self, queue: str, name: str, job_id: str, arguments: Sequence[str | None]) -> None:
         try:
@@ -110,7 +137,7 @@ class Queues:
 
 def open_queue(name: str, redis: Redis) -> Queue:
     """The RQ queue of a name, in JSON."""
-    return Queue(name, redis, serializer=SERIALIZER)
+    return Queue(name, redis, serializer=SERIALIZER, job_class=TriedJob)
 
 
 def put_due(queue: Queue) -> None:

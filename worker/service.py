@@ -24,7 +24,7 @@ from rq.worker import WorkerStatus
 
 from model.errors import NeedsOperator
 from worker.logs import about
-from worker.queue import MOST_SECONDS, SERIALIZER, key_of, open_queue, put_due
+from worker.queue import MOST_SECONDS, SERIALIZER, TriedJob, key_of, open_queue, put_due
 
 log = logging.getLogger(__name__)
 
@@ -214,7 +214,7 @@ class Service(SimpleWorker):
 
 
 def _job_class(handlers: Handlers) -> type[Job]:
-    class TableJob(Job):
+    class TableJob(TriedJob):
         def _execute(self) -> None:
             handlers[str(self.func_name)](*self.args)
 

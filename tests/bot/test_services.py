@@ -42,9 +42,9 @@ def house(redis, redis_url, tmp_path, network):
         class House:
             ledger = Ledger(tmp_path / "data" / "ledger.sqlite")
 
-            def start(self, script, *arguments, REDIS_URL=redis_url):  # noqa: N803
+            def start(self, script, *arguments, REDIS_URL=redis_url, **more):  # noqa: N803
                 variables = {"REDIS_URL": REDIS_URL, "LNH_DATA": tmp_path / "data", "LNH_STORE": tmp_path / "tracks"}
-                return services.enter_context(started(script, *arguments, **variables))
+                return services.enter_context(started(script, *arguments, **variables, **more))
 
             def start_bot(self, **variables):
                 return self.start("stub_bot.py", network.folder, **variables)
@@ -155,6 +155,28 @@ def test_a_song_that_fails_becomes_an_apology_and_the_next_is_played(house, netw
     assert (house.ledger.find(broken).state, house.ledger.find(broken).reason) == (
         "failed", "ValueError: a string snapped",
     )  # fmt: skip
+
+
+def test_a_song_that_kills_its_worker_is_given_up_after_three_tries_and_stops_no_other(house, network):
+    house.start_bot()
+    house.await_bookmark()
+    workers = [house.start("stub_studio.py", 0, HURRY=1)]
+
+    def keep_one_at_work():
+        if workers[-1].poll() is not None:
+            workers.append(house.start("stub_studio.py", 0, HURRY=1))
+
+    poison = network.post("@lnh_ai poison /compose", author="villain")
+    wait_until(lambda: workers[0].poll() is not None)
+    fine = network.post(ASK.format(""))
+
+    wait_until(lambda: keep_one_at_work() or not house.ledger.find(poison).open, seconds=120)
+
+    answers = {reply["key"]: reply["text"] for reply in network.replies}
+    assert answers[poison].startswith("Sorry!")
+    assert answers[fine].startswith("Enjoy!")
+    assert house.ledger.find(poison).reason == "it took its worker with it, each time that it was tried"
+    assert len(workers) == 4
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

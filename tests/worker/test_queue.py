@@ -1,4 +1,5 @@
 import pytest
+from rq.executions import Execution
 from rq.job import Job
 from stub_studio import make_request
 
@@ -74,6 +75,39 @@ def test_a_job_whose_back_off_is_over_is_put_back_by_one_only(queues, monkeypatc
     put_due(queue)
 
     assert queue.job_ids == ["deliver-console-1"]
+
+
+def forgotten_try(queues, job_id):
+    """What a worker that was killed leaves of its try when its heartbeat has run out."""
+    with queues.redis.pipeline() as pipeline:
+        job = Job.fetch(job_id, queues.redis, "json")
+        execution = Execution.create(job, 20, pipeline)
+        pipeline.zrem(job.started_job_registry.key, execution.composite_key)
+        pipeline.delete(execution.key)
+        pipeline.execute()
+
+
+def test_a_job_that_was_tried_by_a_worker_since_killed_is_done_once(queues):
+    done = []
+    queues.hand_over("console-1", None)
+    forgotten_try(queues, "deliver-console-1")
+
+    Service("deliver", queues.redis, {"bot.deliver.deliver": lambda key, track: done.append(key)}).run(until_empty=True)
+
+    assert done == ["console-1"]
+    assert queues.states(["deliver-console-1"]) == ["absent"]
+
+
+def test_a_given_up_job_that_a_worker_since_killed_tried_can_be_forgotten(queues, monkeypatch):
+    # RQ failed to delete it, which ended the bot, and again at each of its starts.
+    monkeypatch.setattr("worker.queue.BACK_OFF_SECONDS", (0, 0))
+    queues.ask(make_request("console-1"))
+    Service("compose", queues.redis, {}).run(until_empty=True)
+    forgotten_try(queues, "console-1")
+
+    queues.forget("console-1")
+
+    assert queues.states(["console-1"]) == ["absent"]
 
 
 def test_a_given_up_job_can_be_forgotten(queues, monkeypatch):

@@ -44,7 +44,7 @@ rhythm = 0.92               # temperatures
 pitch = 0.90
 structure = 1.0
 top_p = 0.95
-noise = 1.25
+noise = 0.4
 
 [[sampling.freedom]]
 randomness = 0.4
@@ -52,7 +52,7 @@ rhythm = 1.0
 pitch = 1.0
 structure = 1.0
 top_p = 0.97
-noise = 1.4
+noise = 0.4
 
 [[sampling.freedom]]
 randomness = 1.0
@@ -60,7 +60,7 @@ rhythm = 1.06
 pitch = 1.10
 structure = 1.06
 top_p = 1.0
-noise = 1.6
+noise = 0.4
 """
 
 

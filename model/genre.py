@@ -84,7 +84,9 @@ class Freedom:
 
     The temperatures of `rhythm` (positions, durations, drum hits), of `pitch` (pitches, chord shapes) and of
     `structure` (repeats, rests, ends), and the nucleus `top_p`, hold for sampling from the probabilities;
-    `noise` is the standard deviation for sampling from the embedding space.
+    `noise` is, for sampling from the embedding space, how much of chance is held for a bar: from 0, none, to below 1;
+    its square is the share of the variance. The rest is drawn at the temperatures, those of rhythm and pitch cooler by
+    that share.
     """
 
     randomness: float
@@ -261,8 +263,8 @@ def _check(genre: Genre, path: Path) -> None:
             len(steps) < 2 or steps != sorted(set(steps)) or (steps[0], steps[-1]) != (0, 1),
         f"sampling.takes is {genre.sampling.takes}; choose it from 1 to {MOST_TAKES}":
             not 1 <= genre.sampling.takes <= MOST_TAKES,
-        "sampling.freedom needs temperatures and top_p above 0, top_p at most 1, noise at least 0":
-            any(min(row.rhythm, row.pitch, row.structure) <= 0 or not 0 < row.top_p <= 1 or row.noise < 0
+        "sampling.freedom needs temperatures and top_p above 0, top_p at most 1, noise from 0 to below 1":
+            any(min(row.rhythm, row.pitch, row.structure) <= 0 or not 0 < row.top_p <= 1 or not 0 <= row.noise < 1
                 for row in genre.sampling.freedom),
         f"sound.loudness_lufs is {genre.sound.loudness_lufs:g}; choose it from -30 to -6":
             not -30 <= genre.sound.loudness_lufs <= -6,

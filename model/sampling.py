@@ -4,13 +4,15 @@ Probability: first the kind of token (a repeat, a position, a pitch, …), then 
 temperature and cut to its nucleus (Holtzman et al. 2020, arXiv:1904.09751). The choice of the kind is never cut: it
 decides who rests, repeats or enters.
 
-Embedding: the hidden state is a point in the space of token embeddings. Gaussian noise moves it, partly drawn anew
-for each token and partly held for a bar, and the nearest embedding is taken. Tokens that mean nearly the same share
-most of their noise, unlike the independent noise of the Gumbel trick (Papandreou and Yuille 2011, perturb-and-MAP).
+Embedding: the hidden state is a point in the space of token embeddings. Gaussian noise, drawn for each bar and held
+through it, moves all hidden states of the bar, as a mood would; then a token is drawn as above, but cooler by as much
+as the noise adds to chance. So what is alike in meaning becomes likelier together, for a bar, where the draws of the
+first way know nothing of each other. A draw is perturbation by Gumbel noise (Papandreou and Yuille 2011,
+perturb-and-MAP); here a share of its variance is moved into a space where tokens have neighbours.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -25,8 +27,7 @@ from model.reader import INPUTS, Reader
 Method = Literal["probability", "embedding"]
 Floats = NDArray[np.float32]
 Masks = NDArray[np.bool_]
-HELD_SHARE = 0.25  # of the noise's variance, held for a bar
-GUMBEL_DEVIATION = 1.28  # of the noise that would make the nearest embedding an exact draw: pi / sqrt(6)
+GUMBEL_DEVIATION = 1.28  # of the noise in a logit that makes the largest an exact draw: pi / sqrt(6)
 KINDS: tuple[tuple[str, range], ...] = (
     ("structure", range(t.START, t.REST + 1)), ("structure", range(t.GENRE.start, t.BAR.stop)),
     ("structure", t.REPEAT), ("structure", range(t.DOUBLE.start, t.ROOT.stop)), ("rhythm", t.AT),
@@ -49,8 +50,9 @@ class Singer:
     """One song in the making."""
 
     reader: Reader
-    rng: np.random.Generator
-    held: Floats  # noise of this bar, (width,)
+    rng: np.random.Generator  # of the draws
+    moods: np.random.Generator
+    mood: Floats  # noise of this bar, (width,)
     bar: int = -1
 
 
@@ -107,11 +109,11 @@ def compose_streams(
     Returns:
         The readers, each at its END.
     """
-    width = network.architecture.width
-    singers = [Singer(reader=Reader(bars), rng=rng, held=np.zeros(width, dtype=np.float32)) for rng in rngs]
+    calm = np.zeros(network.architecture.width, dtype=np.float32)
+    singers = [Singer(reader=Reader(bars), rng=rng, moods=rng.spawn(1)[0], mood=calm) for rng in rngs]
     known = np.array([_read_header(singer.reader, header) for singer in singers])
     hall = _Hall(decoder_of(network, len(singers)), network.architecture.window, len(header))
-    choose = _by_probability(network, freedom) if method == "probability" else _by_noise(network, freedom.noise)
+    choose = _by_probability(network, freedom) if method == "probability" else _by_mood(network, freedom)
     hidden = hall.open(np.tile(np.array(header), (len(singers), 1)), known)
     singing = list(singers)
     while singing:
@@ -160,29 +162,26 @@ def _by_probability(network: Composer, freedom: Freedom) -> Choose:
     return choose
 
 
-def _by_noise(network: Composer, scale: float) -> Choose:
-    """Nearest embedding to a moved hidden state; at scale 1 a logit moves about as much as by the Gumbel trick."""
+def _by_mood(network: Composer, freedom: Freedom) -> Choose:
+    """By probability, from hidden states that are moved by their bar's noise; at noise 1 all chance would be in it."""
     nearness = _nearness(network)
-    deviation = scale * GUMBEL_DEVIATION / float(network.token.weight.detach().norm(dim=1).mean())
+    deviation = freedom.noise * GUMBEL_DEVIATION / float(network.token.weight.detach().norm(dim=1).mean())
+    cooler = (1 - freedom.noise**2) ** 0.5
+    rest = replace(freedom, rhythm=freedom.rhythm * cooler, pitch=freedom.pitch * cooler)
 
     def choose(singing: Sequence[Singer], hidden: Floats, masks: Masks) -> list[int]:
-        noise: Floats = np.array([_noise(singer) for singer in singing])
-        moved: Floats = hidden + noise * np.float32(deviation)
-        chosen: list[int] = nearness(moved, masks).argmax(axis=1).tolist()
-        return chosen
+        moods: Floats = np.array([_mood(singer) for singer in singing]) * np.float32(deviation)
+        return choose_from_probabilities(nearness(hidden + moods, masks), rest, [singer.rng for singer in singing])
 
     return choose
 
 
-def _noise(singer: Singer) -> Floats:
-    """Of deviation 1, partly held for a bar."""
-    width = len(singer.held)
+def _mood(singer: Singer) -> Floats:
+    """Noise of deviation 1, the same through a bar."""
     if singer.bar != singer.reader.bar:
         singer.bar = singer.reader.bar
-        singer.held = singer.rng.standard_normal(width, dtype=np.float32)
-    fresh = singer.rng.standard_normal(width, dtype=np.float32)
-    noise: Floats = np.float32(HELD_SHARE**0.5) * singer.held + np.float32((1 - HELD_SHARE) ** 0.5) * fresh
-    return noise
+        singer.mood = singer.moods.standard_normal(len(singer.mood), dtype=np.float32)
+    return singer.mood
 
 
 def _nearness(network: Composer) -> Callable[[Floats, Masks], Floats]:

@@ -19,7 +19,7 @@ from model.sampling import choose_from_probabilities, compose_streams
 from model.weights import load_weights, weights_path
 
 OPENING, LENGTH, BARS = 6, 150, 40
-FREE = Freedom(randomness=1, rhythm=1, pitch=1, structure=1, top_p=1, noise=1)
+FREE = Freedom(randomness=1, rhythm=1, pitch=1, structure=1, top_p=1, noise=0.5)
 Make = Callable[[Composer, int], Decoder]
 needs_exact_sums = pytest.mark.skipif(not sums_are_exact(), reason="this processor's sums of 8-bit products run over")
 kinds_of_decoder = pytest.mark.parametrize("make", [pytest.param(QuickDecoder, marks=needs_exact_sums), PlainDecoder])

@@ -32,6 +32,7 @@ log = logging.getLogger(__name__)
 SCOPES = "profile (or read:accounts), read:notifications, read:statuses, write:statuses and write:media"
 NOTHING_YET = "0"  # bookmark of an account that was never mentioned; any id would be a guess at how a server counts
 ROWS = 40  # notifications a page, the most that Mastodon gives
+SETTLED_SECONDS = 10.0  # after which nothing older comes to light: ids are given before they are shown, by many at once
 REQUEST_TIMEOUT_S = 30.0
 MEDIA_DEADLINE_S = 300.0
 MEDIA_PAUSE_S = 2.0
@@ -127,16 +128,18 @@ class MastodonPlatform:
         return str(rows[0]["id"]) if rows else NOTHING_YET
 
     def pages(self, bookmark: str) -> Iterator[Page]:
-        """Forward from the bookmark; `since_id` would skip a backlog."""
+        """Forward from the bookmark; `since_id` would skip a backlog. What is young is read again by the next call."""
         if bookmark == NOTHING_YET:
             yield from self._pages_from_the_beginning()
             return
+        settled = bookmark
         while rows := self._rows(limit=ROWS, min_id=bookmark):
             newest = str(rows[0]["id"])
             if newest == bookmark:  # a server that does not know min_id
                 return
-            yield self._page(rows)
-            bookmark = newest
+            page = self._page(rows, settled)
+            settled, bookmark = page.bookmark, newest
+            yield page
 
     def still_there(self, mention: Mention) -> bool:
         """Whether the server still shows the post to us."""
@@ -192,13 +195,16 @@ class MastodonPlatform:
                 break
             pages.append(rows)
             oldest = str(rows[-1]["id"])
+        settled = NOTHING_YET
         for rows in reversed(pages):
-            yield self._page(rows)
+            page = self._page(rows, settled)
+            settled = page.bookmark
+            yield page
 
-    def _page(self, rows: list[Any]) -> Page:
-        """From rows with the newest first."""
+    def _page(self, rows: list[Any], before: str) -> Page:
+        """From rows with the newest first; the bookmark stays where it was before while all of them are young."""
         found = [mention for row in reversed(rows) if (mention := self._called(row))]
-        return Page(mentions=tuple(found), bookmark=str(rows[0]["id"]))
+        return Page(mentions=tuple(found), bookmark=_settled(rows) or before)
 
     def _called(self, row: Any) -> Mention | None:
         """The mention of a row that has one; a row out of shape must not keep us from the others."""
@@ -351,6 +357,19 @@ def _status(error: errors.MastodonError) -> int | None:
 
 def _words(error: errors.MastodonError) -> str:
     return " ".join(str(error.args[3]).split())[:200] if len(error.args) > 3 else ""
+
+
+def _settled(rows: list[Any]) -> str | None:
+    """Id of the newest row behind which none can come to light any more; None when all are too young."""
+    young = datetime.now(UTC).timestamp() - SETTLED_SECONDS
+    settled = (str(row["id"]) for row in rows if isinstance(row, dict) and "id" in row and _shown_at(row) <= young)
+    return next(settled, None)
+
+
+def _shown_at(row: Mapping[str, Any]) -> float:
+    """Unix time of a row; one that does not tell is as old as can be."""
+    created = row.get("created_at")
+    return _time(created).timestamp() if isinstance(created, datetime) else 0.0
 
 
 def _is_call(row: Any) -> bool:

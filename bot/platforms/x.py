@@ -35,6 +35,8 @@ CHUNK_BYTES = 2**22  # 4 MiB; X takes at most 5 MB
 ALT_TEXT_CHARACTERS = 1000
 MEDIA_DEADLINE_S = 300.0
 MEDIA_PAUSE_S = 2.0  # when X does not say when to ask again
+SETTLED_SECONDS = 60.0  # after which X lists no older mention any more
+FIRST_MS = 1_288_834_974_657  # Unix time of an id's first bit; below it are 22 bits of other things
 RECONCILE_PAUSES_S = (1.0, 4.0, 10.0, 20.0)  # X may call a post a duplicate before it lists it
 
 Json = dict[str, Any]
@@ -60,16 +62,19 @@ class XPlatform:
         """Id of the newest mention."""
         with _plain_question():
             answer = self._mentions(max_results=5)
-        return max((post["id"] for post in _posts(answer)), key=int, default=NOTHING_YET)
+        return _newest(answer)
 
     def pages(self, bookmark: str) -> Iterator[Page]:
-        """X pages backward only, so all that is new is read before the oldest page comes out."""
+        """X pages backward only, so all that is new is read before the oldest page comes out.
+
+        What is young is read again by the next call, as X may list an older mention after it.
+        """
         with _plain_question():
             answers = list(_all_pages(lambda page: self._mentions(max_results=100, since_id=bookmark, **page)))
         for answer in reversed(answers):
             if _posts(answer):
-                newest = max((post["id"] for post in _posts(answer)), key=int)
-                yield Page(mentions=tuple(self._called(answer)), bookmark=newest)
+                bookmark = max(bookmark, min(_newest(answer), _id_of(time.time() - SETTLED_SECONDS), key=int), key=int)
+                yield Page(mentions=tuple(self._called(answer)), bookmark=bookmark)
 
     def still_there(self, mention: Mention) -> bool:
         """Whether X still shows the post to us."""
@@ -213,6 +218,15 @@ def _all_pages(ask: Callable[[Json], Json]) -> Iterator[Json]:
 
 def _posts(answer: Json) -> list[Json]:
     return [post for post in answer.get("data") or [] if isinstance(post, dict) and str(post.get("id")).isdecimal()]
+
+
+def _newest(answer: Json) -> str:
+    return max((str(post["id"]) for post in _posts(answer)), key=int, default=NOTHING_YET)
+
+
+def _id_of(moment: float) -> str:
+    """The first id of a Unix time; ids grow with time."""
+    return str(max(int(moment * 1000) - FIRST_MS, 0) << 22)
 
 
 def _references(post: Json) -> list[tuple[str, str]]:

@@ -83,7 +83,7 @@ def test_any_status_of_mastodon(**given_: Any):
     status |= {"spoiler_text": given_["warning"], "created_at": given_["when"], "mentions": given_["mentions"]}
     status |= {"in_reply_to_id": given_["answers"]}
 
-    page = mastodon()._page([{"id": "8", "type": "mention", "status": status}])
+    page = mastodon()._page([{"id": "8", "type": "mention", "status": status}], "0")
 
     (mention,) = page.mentions
     assert_can_be_kept_and_read(mention)
@@ -95,7 +95,7 @@ def test_a_row_of_mastodon_that_nobody_can_read_does_not_hide_the_next(rows: lis
     status = {"id": "7", "account": {"id": "1", "acct": "a"}, "content": "/help"}
     good = {"id": "9", "type": "mention", "status": status}
 
-    page = mastodon()._page([good, *rows])
+    page = mastodon()._page([good, *rows], "0")
 
     assert page.bookmark == "9"
     assert page.mentions[-1].text == "/help"

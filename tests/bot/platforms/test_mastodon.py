@@ -3,7 +3,7 @@
 import inspect
 import time
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from pathlib import Path
 from threading import Thread
@@ -54,6 +54,37 @@ def test_a_notification_without_its_post_moves_the_bookmark_only(mastodon_world:
 
     assert page.mentions == ()
     assert page.bookmark == "01JLNH9"
+
+
+def age(world: MastodonWorld, index: int, seconds: float) -> None:
+    created = datetime.now(UTC) - timedelta(seconds=seconds)
+    world.fake.rows[index]["created_at"] = created.isoformat()
+
+
+def test_a_mention_that_comes_to_light_behind_a_younger_one_is_read(mastodon_world: MastodonWorld):
+    """A server gives a number first and shows the row when it is written, while others write theirs."""
+    for _ in range(3):
+        mastodon_world.call("hello")
+    for index, seconds in enumerate((60, 0.2, 0.1)):
+        age(mastodon_world, index, seconds)
+    _, late, _ = rows = list(mastodon_world.fake.rows)
+    mastodon_world.fake.rows.remove(late)
+    platform = mastodon_world.connect()
+    *_, page = platform.pages("0")
+
+    mastodon_world.fake.rows = rows
+    again = [mention.id for page in platform.pages(page.bookmark) for mention in page.mentions]
+
+    assert again == [row["status"]["id"] for row in rows[1:]]
+
+
+def test_what_is_no_longer_young_is_read_once(mastodon_world: MastodonWorld):
+    mastodon_world.call("hello")
+    age(mastodon_world, 0, adapter.SETTLED_SECONDS + 1)
+    platform = mastodon_world.connect()
+    *_, page = platform.pages("0")
+
+    assert list(platform.pages(page.bookmark)) == []
 
 
 def test_a_boost_of_an_old_command_is_no_command(mastodon_world: MastodonWorld):

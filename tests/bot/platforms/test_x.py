@@ -33,6 +33,23 @@ def make_film(folder: Path, size: int = 10) -> tuple[Path, Path]:
     return folder / "a.mp4", folder / "a.png"
 
 
+def test_a_mention_that_is_listed_behind_a_younger_one_is_read(world: XWorld):
+    now = int(time.time() * 1000) - adapter.FIRST_MS << 22  # ids tell the time
+    world.fake._last = now - (3600_000 << 22)
+    old = world.call("@lnh_ai hello")
+    world.fake._last = now
+    late, young = world.call("@lnh_ai hello"), world.call("@lnh_ai hello")
+    hidden = world.fake.posts.pop(late)
+    platform = world.connect()
+    *_, page = platform.pages("1")
+
+    world.fake.posts[late] = hidden
+    again = [mention.id for page in platform.pages(page.bookmark) for mention in page.mentions]
+
+    assert again == [late, young]
+    assert int(page.bookmark) >= int(old)
+
+
 def link(short: str, long: str, **more: str) -> dict[str, object]:
     return {"start": 0, "end": 23, "url": short, "expanded_url": long, **more}
 

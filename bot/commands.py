@@ -5,6 +5,7 @@ import json
 import logging
 import sys
 from collections.abc import Iterable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 
 import click
@@ -13,6 +14,7 @@ from bot import platforms
 from bot.check import installation
 from bot.housekeeping import Housekeeping, Keeping
 from bot.ledger import Ledger
+from bot.metrics import House, serve_metrics
 from bot.parse import Compose, NotUnderstood, parse
 from bot.play import play
 from bot.service import Bot
@@ -56,8 +58,10 @@ def bot_command() -> None:
         raise NeedsOperator(".env: no platform is switched on; set the variables of one, see .env.example")
     queues = Queues(connect(settings.studio.redis_url))
     ledger, store = Ledger(settings.ledger), Store(settings.studio.store_url)
-    keeping = Keeping.from_environment(environment, settings.manners)
-    Bot(switched_on, ledger, queues, store, settings, beside=[Housekeeping(ledger, store, keeping).run]).run()
+    beside = [Housekeeping(ledger, store, Keeping.from_environment(environment, settings.manners)).run]
+    if where := environment.get("LNH_METRICS", "").strip():
+        beside.append(partial(serve_metrics, where, House(ledger, queues.redis, settings)))
+    Bot(switched_on, ledger, queues, store, settings, beside=beside).run()
 
 
 @click.command(name="check")

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from bot import phrases
+from bot.counters import count_song
 from bot.ledger import Ledger, Post
 from bot.manners import USUAL, Manners
 from bot.mention import Mention
@@ -108,6 +109,8 @@ class Deliverer:
         with asking(platform):
             reply_id = platform.reply(_as_answered(post), self._text(post, platform), media_id, **notice)
         self._ledger.answered(post.key, reply_id)
+        if answered := self._ledger.find(post.key):
+            count_song(answered)
 
     def _media_id(self, post: Post, platform: Platform) -> str | None:
         """Upload the track of a post, once."""

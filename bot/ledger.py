@@ -283,6 +283,10 @@ class Ledger:
         rows = self._read("SELECT platform, state, count(*) AS number FROM posts GROUP BY platform, state")
         return {(row["platform"], row["state"]): row["number"] for row in rows}
 
+    def outcomes(self) -> dict[tuple[str, str], int]:
+        """How many posts ever ended by platform and state, those whose rows are gone too."""
+        return {(row["platform"], row["outcome"]): row["number"] for row in self._read("SELECT * FROM outcomes")}
+
     def oldest_waiting(self) -> float | None:
         """Unix time at which the oldest open row was seen."""
         rows = self._read("SELECT min(json_extract(times, '$.seen')) AS seen FROM posts WHERE open")

@@ -16,7 +16,7 @@ from rq.worker import BaseWorker
 
 from bot.ledger import Ledger
 from bot.settings import Settings
-from worker.queue import COMPOSE, SERIALIZER, Queues, connect, open_queue
+from worker.queue import COMPOSE, SERIALIZER, Queues, connect, jobs_by_state, open_queue
 from worker.store import Store
 
 LONGEST_SILENCE_SECONDS = 15 * 60  # between two readings of a platform; rate limits last about as long
@@ -35,17 +35,17 @@ def show_status(settings: Settings) -> list[str]:
     console = Console(soft_wrap=True)
     ledger = Ledger(settings.ledger) if settings.ledger.exists() else None
     try:
-        workers = {name: _workers(name, redis) for name in queue_names(redis, ledger)}
+        workers = {name: workers_of(name, redis) for name in queue_names(redis, ledger)}
         console.print(_queue_table(redis, workers))
         console.print(_worker_table(workers))
         if ledger:
             console.print(_ledger_table(ledger))
             console.print(_poll_table(ledger))
-        places = _places(settings)
-        console.print(_disk_table(places))
+        kept = places(settings)
+        console.print(_disk_table(kept))
         troubles = [f"nobody works on {name}" for name, some in workers.items() if not some]
         silent = _silent(ledger) if ledger else [f"{settings.ledger}: no ledger yet; start `lnh bot`"]
-        return [*troubles, *silent, *_narrow(places)]
+        return [*troubles, *silent, *_narrow(kept)]
     finally:
         if ledger:
             ledger.close()
@@ -57,16 +57,15 @@ def queue_names(redis: Redis, ledger: Ledger | None) -> list[str]:
     return [COMPOSE, *(Queues(redis).to(platform).deliver for platform in platforms)]
 
 
-def _workers(queue: str, redis: Redis) -> list[BaseWorker]:
+def workers_of(queue: str, redis: Redis) -> list[BaseWorker]:
+    """Services that take jobs of a queue."""
     return SimpleWorker.all(queue=open_queue(queue, redis), serializer=SERIALIZER)
 
 
 def _queue_table(redis: Redis, workers: Workers) -> Table:
     table = Table("queue", "waiting", "in hand", "to be tried again", "given up", "workers", title="Queues")
     for name, some in workers.items():
-        queue = open_queue(name, redis)
-        registries = queue.started_job_registry, queue.scheduled_job_registry, queue.failed_job_registry
-        numbers = (queue.count, *(registry.count for registry in registries), len(some))
+        numbers = (*jobs_by_state(name, redis).values(), len(some))
         table.add_row(name, *map(str, numbers))
     return table
 
@@ -105,7 +104,7 @@ def _silent(ledger: Ledger) -> Iterator[str]:
             yield f"{platform} was last read {_ago(polled_at)}; is `lnh bot` running?"
 
 
-def _places(settings: Settings) -> dict[str, Path]:
+def places(settings: Settings) -> dict[str, Path]:
     """What we keep on this machine's disks, and where."""
     store = Store(settings.studio.store_url).folder
     return {"ledger": settings.data, **({"store": store} if store else {})}
@@ -114,7 +113,7 @@ def _places(settings: Settings) -> dict[str, Path]:
 def _disk_table(places: Mapping[str, Path]) -> Table:
     table = Table("what", "folder", "holds", "left on its disk", title="Disk")
     for what, place in places.items():
-        table.add_row(what, str(place), decimal(_held(place)), decimal(_room(place)))
+        table.add_row(what, str(place), decimal(_held(place)), decimal(room(place)))
     return table
 
 
@@ -123,15 +122,15 @@ def _held(place: Path) -> int:
     return sum(file.stat().st_size for file in place.glob("*") if file.is_file())
 
 
-def _room(place: Path) -> int:
+def room(place: Path) -> int:
     """Bytes left on the disk of a folder that may not be there yet."""
     return shutil.disk_usage(next(each for each in (place, *place.absolute().parents) if each.exists())).free
 
 
 def _narrow(places: Mapping[str, Path]) -> Iterator[str]:
     for what, place in places.items():
-        if _room(place) < LEAST_ROOM:
-            yield f"{what}: only {decimal(_room(place))} left on the disk of {place}; make room"
+        if room(place) < LEAST_ROOM:
+            yield f"{what}: only {decimal(room(place))} left on the disk of {place}; make room"
 
 
 def _ago(moment: float) -> str:

@@ -54,6 +54,23 @@ STEPS: tuple[tuple[str, ...], ...] = (
         ) STRICT
         """,
     ),
+    (
+        # How many posts ended how: it goes on counting when their rows are thrown away.
+        """
+        CREATE TABLE outcomes (
+            platform TEXT NOT NULL,
+            outcome  TEXT NOT NULL,
+            number   INTEGER NOT NULL,
+            PRIMARY KEY (platform, outcome)
+        ) STRICT
+        """,
+        "INSERT INTO outcomes SELECT platform, state, count(*) FROM posts WHERE NOT open GROUP BY platform, state",
+        """
+        CREATE TRIGGER ended AFTER UPDATE OF open ON posts WHEN OLD.open AND NOT NEW.open BEGIN
+            INSERT INTO outcomes VALUES (NEW.platform, NEW.state, 1) ON CONFLICT DO UPDATE SET number = number + 1;
+        END
+        """,
+    ),
 )
 
 

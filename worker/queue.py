@@ -12,6 +12,7 @@ from rq import Queue, Retry
 from rq.exceptions import AbandonedJobError, DuplicateJobError
 from rq.executions import Execution, ExecutionRegistry
 from rq.job import Job, JobStatus
+from rq.utils import now
 
 from model.errors import NeedsOperator
 from model.request import ComposeRequest
@@ -20,7 +21,9 @@ from worker.track import Track
 COMPOSE, DELIVER = "compose", "deliver"
 COMPOSE_JOB, DELIVER_JOB = "worker.jobs.compose", "bot.deliver.deliver"  # names in a job; a service knows them by table
 SERIALIZER = "json"
+FAILED_TRIES = "lnh:failed-tries"  # a hash in Redis
 MOST_SECONDS = 900  # for one job; uploads wait for the network's own processing
+TAKEN_SECONDS = 10  # after which a job that was taken from its queue and not begun has lost its worker
 BACK_OFF_SECONDS = (2, 10)  # before the second and the third try
 
 JobState = Literal["absent", "under way", "given up"]
@@ -140,6 +143,27 @@ def open_queue(name: str, redis: Redis) -> Queue:
     return Queue(name, redis, serializer=SERIALIZER, job_class=TriedJob)
 
 
+def jobs_by_state(name: str, redis: Redis) -> dict[str, int]:
+    """How many jobs of a queue wait, are in hand, are to be tried again, and were given up."""
+    queue = open_queue(name, redis)
+    return {
+        "waiting": queue.count,
+        "in hand": queue.started_job_registry.count,
+        "to be tried again": queue.scheduled_job_registry.count,
+        "given up": queue.failed_job_registry.count,
+    }
+
+
+def count_failed_try(name: str, redis: Redis) -> None:
+    """Note that a try of some job of a queue failed, or took its worker with it."""
+    redis.hincrby(FAILED_TRIES, name, 1)
+
+
+def failed_tries(name: str, redis: Redis) -> int:
+    """How many did, since Redis was last empty."""
+    return int(redis.hget(FAILED_TRIES, name) or 0)
+
+
 def put_due(queue: Queue) -> None:
     """Move jobs whose back-off is over to their queue; any number of services may do so at once.
 
@@ -160,6 +184,24 @@ def put_due(queue: Queue) -> None:
                 pipeline.execute()
             except WatchError:  # somebody else moved it
                 continue
+
+
+def put_back_taken(queue: Queue) -> None:
+    """Put what a worker took and did not begin back to the head of its queue, when it was seen so for a while."""
+    taken = queue.intermediate_queue
+    for job_id in taken.get_job_ids():
+        if job_id in queue.started_job_registry or taken.set_first_seen(job_id):
+            continue
+        seen = taken.get_first_seen(job_id)
+        if seen is None or (now() - seen).total_seconds() < TAKEN_SECONDS:
+            continue
+        job = queue.fetch_job(job_id)
+        with queue.connection.pipeline() as pipeline:
+            pipeline.lrem(taken.key, 0, job_id)
+            pipeline.delete(taken.get_first_seen_key(job_id))
+            if job and job.get_status(refresh=False) == JobStatus.QUEUED:
+                pipeline.lpush(queue.key, job_id)
+            pipeline.execute()
 
 
 def _state(job: Job | None) -> JobState:

@@ -19,12 +19,23 @@ from rq import Queue, SimpleWorker, worker_registration
 from rq.exceptions import DequeueTimeout
 from rq.executions import Execution
 from rq.job import Job
+from rq.registry import clean_registries
 from rq.timeouts import TimerDeathPenalty
+from rq.utils import now
 from rq.worker import WorkerStatus
 
 from model.errors import NeedsOperator
 from worker.logs import about
-from worker.queue import MOST_SECONDS, SERIALIZER, TriedJob, key_of, open_queue, put_due
+from worker.queue import (
+    MOST_SECONDS,
+    SERIALIZER,
+    TriedJob,
+    count_failed_try,
+    key_of,
+    open_queue,
+    put_back_taken,
+    put_due,
+)
 
 log = logging.getLogger(__name__)
 
@@ -59,6 +70,7 @@ class Service(SimpleWorker):
             serializer=SERIALIZER,
             job_class=_job_class(handlers),
         )
+        self.push_exc_handler(self._count_failed_try)  # type: ignore[no-untyped-call]  # also for dead workers
         self._held: tuple[Job, Execution] | None = None
         self._held_since = 0.0
         self._on_hang_up, self._hung_up = on_hang_up, False
@@ -145,6 +157,22 @@ class Service(SimpleWorker):
                 self._await_redis()
         return None
 
+    def clean_registries(self) -> None:
+        """Take up what dead workers left.
+
+        RQ's own locks all others out for 15 minutes when it is killed, or fails, while it does so; and it gives up,
+        untried, what a worker had only just taken from the queue.
+        """
+        (queue,) = self.queues
+        if self.connection.set(queue.registry_cleaning_key, 1, nx=True, ex=CLEANING_SECONDS):
+            try:
+                clean_registries(queue, self._exc_handlers)
+                worker_registration.clean_worker_registry(queue)
+                put_back_taken(queue)
+            finally:
+                queue.release_maintenance_lock()  # type: ignore[no-untyped-call]
+        self.last_cleaned_at = now()
+
     def execute_job(self, job: Job, queue: Queue) -> None:
         """Execute a job; when Redis goes away meanwhile, wait for it instead of ending."""
         with about(key_of(job.id)):
@@ -175,6 +203,10 @@ class Service(SimpleWorker):
             log.warning("put back")
         else:
             super().handle_exception(job, *exc_info)
+
+    def _count_failed_try(self, job: Job, *_: Any) -> bool:
+        count_failed_try(job.origin, self.connection)
+        return True  # the rest is RQ's
 
     def teardown(self) -> None:
         """Sign off; without Redis there is nobody to sign off with."""

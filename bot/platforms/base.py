@@ -9,6 +9,7 @@ from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Protocol
 
+from bot.counters import NETWORK_ERRORS
 from bot.mention import Mention
 from model.errors import NeedsOperator
 
@@ -113,10 +114,14 @@ class Platform(Protocol):
 
 @contextlib.contextmanager
 def asking(platform: Platform) -> Iterator[None]:
-    """Within, what only the operator can mend is the matter of this network alone."""
+    """Within, errors are counted, and what only the operator can mend is the matter of this network alone."""
     try:
         yield
+    except (TryLater, Gone, Rejected) as error:
+        NETWORK_ERRORS.labels(platform.name, type(error).__name__).inc()
+        raise
     except NeedsOperator as error:
+        NETWORK_ERRORS.labels(platform.name, Closed.__name__).inc()
         raise Closed(platform.name, str(error)) from error
 
 

@@ -171,7 +171,7 @@ class Service(SimpleWorker):
                 put_back_taken(queue)
             finally:
                 queue.release_maintenance_lock()  # type: ignore[no-untyped-call]
-        self.last_cleaned_at = now()
+        self.last_cleaned_at = now()  # type: ignore[assignment]
 
     def execute_job(self, job: Job, queue: Queue) -> None:
         """Execute a job; when Redis goes away meanwhile, wait for it instead of ending."""

@@ -1,11 +1,13 @@
+import time
+
 import pytest
 from rq.executions import Execution
 from rq.job import Job
 from stub_studio import make_request
 
 from model.errors import NeedsOperator
-from worker.queue import compose_id, connect, deliver_id, open_queue, put_due, shown
-from worker.service import Service
+from worker.queue import TAKEN_SECONDS, compose_id, connect, deliver_id, open_queue, put_back_taken, put_due, shown
+from worker.service import CLEANING_SECONDS, Service
 
 
 def test_a_song_asked_for_twice_is_queued_once(queues):
@@ -108,6 +110,36 @@ def test_a_given_up_job_that_a_worker_since_killed_tried_can_be_forgotten(queues
     queues.forget("console-1")
 
     assert queues.states(["console-1"]) == ["absent"]
+
+
+def test_a_job_whose_worker_died_before_it_began_is_put_back_and_its_tries_kept(queues):
+    # RQ gave it up after a minute as if it had failed, and its author got an apology.
+    queues.hand_over("console-1", None)
+    queue = open_queue("deliver", queues.redis)
+    queue.lmove(queues.redis, queue.key, None)
+    put_back_taken(queue)
+    seen_once = queue.job_ids
+    queues.redis.set(queue.intermediate_queue.get_first_seen_key("deliver-console-1"), time.time() - TAKEN_SECONDS - 1)
+
+    put_back_taken(queue)
+
+    assert (seen_once, queue.job_ids) == ([], ["deliver-console-1"])
+    assert queue.intermediate_queue.get_job_ids() == []
+    assert queue.fetch_job("deliver-console-1").retries_left == 2
+
+
+def test_a_worker_killed_while_it_looks_for_dead_ones_keeps_nobody_from_looking_for_long(queues, monkeypatch):
+    # RQ's lock held for 15 minutes, in which no dead worker's song was taken up.
+    held = []
+    queue = open_queue("deliver", queues.redis)
+    monkeypatch.setattr(
+        "worker.service.clean_registries", lambda *_: held.append(queues.redis.ttl(queue.registry_cleaning_key))
+    )
+
+    Service("deliver", queues.redis, {}).clean_registries()
+
+    assert 0 < held[0] <= CLEANING_SECONDS
+    assert not queues.redis.exists(queue.registry_cleaning_key)
 
 
 def test_a_given_up_job_can_be_forgotten(queues, monkeypatch):

@@ -22,6 +22,7 @@ COMMANDS = {
     "genres": ("model.repertoire", "What can be played."),
     "check": ("bot.commands", "Is this installation sound?"),
     "status": ("bot.commands", "Queues, ledger, last poll."),
+    "ledger": ("bot.ledger_commands", "List, retry, give up posts; back up, restore."),
     "train": ("model.learning", "Train a genre from a folder of MIDI."),
     "critic": ("model.commands", "Train who picks the take to release."),
     "evaluate": ("model.commands", "Judge songs against real ones."),

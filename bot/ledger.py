@@ -5,7 +5,7 @@ import sqlite3
 import time
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -221,6 +221,33 @@ class Ledger:
                 "DELETE FROM posts WHERE NOT open AND (SELECT max(value) FROM json_each(times)) < ?", (before,)
             ).rowcount
 
+    # ---- by the operator's hand
+
+    def retry(self, key: str) -> bool:
+        """Let an open row wait no more, and begin anew with one that was given up without a word; False for others."""
+        now = time.time()
+        with self._transaction() as db:
+            waits = db.execute("UPDATE posts SET not_before = 0 WHERE key = ? AND open", (key,)).rowcount
+            begins = db.execute(
+                "UPDATE posts SET open = 1, not_before = 0, track = NULL, media_id = NULL,"
+                " reason = iif(state = 'refused', reason, ''), times = json_set(times, '$.retried', ?),"
+                " state = CASE WHEN state = 'refused' THEN state"
+                " WHEN json_extract(times, '$.accepted') IS NULL THEN 'seen' ELSE 'accepted' END"
+                " WHERE key = ? AND NOT open AND reply_id IS NULL AND state IN ('failed', 'refused')",
+                (now, key),
+            ).rowcount
+        return waits + begins > 0
+
+    def newest(self, limit: int, state: State | None = None, *, open_only: bool = False) -> list[Post]:
+        """The newest rows, newest first; only those in a state or with something left to do or say, if told so."""
+        query = "SELECT * FROM posts WHERE (? OR open) AND (? IS NULL OR state = ?) ORDER BY rowid DESC LIMIT ?"
+        return [_post(row) for row in self._read(query, not open_only, state, state, limit)]
+
+    def copy_to(self, path: Path) -> None:
+        """Copy all of it, as it is at one moment, to a file."""
+        with self._lock, self._operator_errors(), closing(sqlite3.connect(path)) as copy:
+            self._db.backup(copy)
+
     # ---- reading
 
     def find(self, key: str) -> Post | None:
@@ -366,6 +393,24 @@ class Ledger:
             if isinstance(error, sqlite3.IntegrityError | sqlite3.ProgrammingError):
                 raise
             raise NeedsOperator(f"{self._path}: {error}; make room, mend the rights or set LNH_DATA") from error
+
+
+def copy_back(kept: Path, path: Path) -> None:
+    """Make a ledger of a copy of one.
+
+    Raises:
+        NeedsOperator: The copy is damaged, or no ledger.
+    """
+    try:
+        with closing(sqlite3.connect(f"{kept.absolute().as_uri()}?immutable=1", uri=True)) as source:
+            (found,) = source.execute("PRAGMA integrity_check").fetchone()
+            source.execute("SELECT count(*) FROM posts")
+            if found != "ok":
+                raise sqlite3.DatabaseError(found)
+            with closing(sqlite3.connect(path)) as target:
+                source.backup(target)
+    except sqlite3.Error as error:
+        raise NeedsOperator(f"{kept}: {error}; take another back-up") from error
 
 
 def same_title(title: str) -> str:

@@ -1,4 +1,4 @@
-.PHONY: help set-up demo test lint types layers
+.PHONY: help set-up demo test soak lint types layers
 
 help:  ## what can be made
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -11,6 +11,9 @@ demo: set-up  ## play one post through the whole band; the track comes to out/de
 
 test: set-up  ## all tests
 	.venv/bin/python -m pytest
+
+soak: set-up  ## 10,000 posts while everything falls over; for less: make soak ARGS="--posts 500"
+	PYTHONPATH=.:tests:tests/bot/platforms .venv/bin/python -m soak $(ARGS)
 
 lint: set-up  ## style and likely mistakes
 	.venv/bin/ruff check

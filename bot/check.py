@@ -5,22 +5,32 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
+from difflib import get_close_matches
 from functools import partial
 from importlib.util import find_spec
 from typing import NamedTuple
 
+from redis import Redis
+from redis.exceptions import RedisError
 from rich.console import Console
 from rich.markup import escape
 
 from bot import platforms
+from bot.housekeeping import Keeping
 from bot.ledger import Ledger
 from bot.platforms.base import Platform, TryLater
 from bot.settings import Settings
 from model.errors import NeedsOperator
 from worker.private_redis import server_path
 from worker.queue import connect, shown
+from worker.settings import named
 from worker.store import Store
 
+VARIABLES = (
+    "LNH_BLOCKED", "LNH_CONSOLE", "LNH_DATA", "LNH_DEFAULT_GENRE", "LNH_KEEP_ROWS_DAYS", "LNH_KEEP_TRACKS_DAYS",
+    "LNH_LATE_HOURS", "LNH_LEFT_HOURS", "LNH_LONGEST_LINE", "LNH_METRICS", "LNH_SONGS_A_DAY", "LNH_STORE", "LNH_WORDS",
+)  # fmt: skip
+OURS = f"there are {', '.join(VARIABLES)}"
 WIDTH = 18  # of the first column
 SECONDS_ALLOWED = 120  # for the bands to be loaded on a busy machine
 
@@ -63,7 +73,7 @@ def _studio() -> Iterator[Finding]:
 
 
 def _bot(environment: Mapping[str, str]) -> Iterator[Finding]:
-    yield _find("settings", lambda: f"default genre {Settings.from_environment(environment).default_genre}")
+    yield _find("settings", lambda: _settings(environment))
     yield _find("redis", lambda: _redis(environment))
     yield _find("store", lambda: Store(Settings.from_environment(environment).studio.store_url).url)
     yield _find("ledger", lambda: _ledger(Settings.from_environment(environment)))
@@ -79,11 +89,37 @@ def _find(what: str, look: Callable[[], str]) -> Finding:
 
 def _redis(environment: Mapping[str, str]) -> str:
     if url := environment.get("REDIS_URL"):
-        connect(url).close()
-        return f"{shown(url)} answers"
+        with connect(url) as redis:
+            return f"{shown(url)} answers, {_redis_settings(redis)}"
     if path := server_path(environment):
         return f"REDIS_URL is not set; `lnh play` starts {path}"
     raise NeedsOperator("REDIS_URL is not set and there is no redis-server to start; install one or set it")
+
+
+def _redis_settings(redis: Redis) -> str:
+    """How it treats what it holds."""
+    try:
+        told = redis.info("everything")
+    except RedisError:
+        return "and does not tell its settings"  # to this user; a rented one may not
+    policy = told.get("maxmemory_policy", "noeviction")
+    if told.get("maxmemory") and policy != "noeviction":
+        raise NeedsOperator(f"Redis: maxmemory-policy is {policy}, so jobs may be thrown out; set noeviction")
+    if "err" in (told.get("aof_last_write_status"), told.get("rdb_last_bgsave_status")):
+        raise NeedsOperator("Redis: it could not write to its disk; make room there, and see its log")
+    kept = "keeps queues over a restart" if told.get("aof_enabled") else "forgets queues at a restart (appendonly no)"
+    return f"throws nothing out, {kept}"
+
+
+def _settings(environment: Mapping[str, str]) -> str:
+    settings = Settings.from_environment(environment)
+    Keeping.from_environment(environment, settings.manners)
+    for name in environment:
+        bare = name.removesuffix("_FILE")
+        if name.startswith("LNH_") and bare not in VARIABLES:
+            near = get_close_matches(name, VARIABLES, 1)
+            raise NeedsOperator(f"{named(name)}: no such setting; " + (f"did you mean {near[0]}?" if near else OURS))
+    return f"default genre {settings.default_genre}"
 
 
 def _ledger(settings: Settings) -> str:

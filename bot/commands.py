@@ -5,6 +5,7 @@ import json
 import logging
 import sys
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from bot import platforms
 from bot.check import installation
 from bot.housekeeping import Housekeeping, Keeping
 from bot.ledger import Ledger
+from bot.live_genres import LiveGenres
 from bot.metrics import House, serve_metrics
 from bot.parse import Compose, NotUnderstood, parse
 from bot.play import play
@@ -23,6 +25,7 @@ from bot.status import show_status
 from model.errors import NeedsOperator
 from model.genre import Genre
 from worker.queue import Queues, connect
+from worker.service import look_again
 from worker.store import Store
 
 
@@ -50,7 +53,10 @@ def play_command(post: str, folder: Path) -> None:
 
 @click.command(name="bot")
 def bot_command() -> None:
-    """Listen for mentions and post replies, until SIGTERM or Ctrl-C; the delivery in hand is finished."""
+    """Listen for mentions and post replies, until SIGTERM or Ctrl-C; the deliveries in hand are finished.
+
+    SIGHUP has the genre files read again.
+    """
     environment = read_environment()
     settings = Settings.from_environment(environment)
     switched_on = platforms.connect(environment)
@@ -61,7 +67,11 @@ def bot_command() -> None:
     beside = [Housekeeping(ledger, store, Keeping.from_environment(environment, settings.manners)).run]
     if where := environment.get("LNH_METRICS", "").strip():
         beside.append(partial(serve_metrics, where, House(ledger, queues.redis, settings)))
-    Bot(switched_on, ledger, queues, store, settings, beside=beside).run()
+    genres = LiveGenres(settings.genres, settings.default_genre)
+    Bot(
+        switched_on, ledger, queues, store, replace(settings, genres=genres), beside=beside,
+        on_hang_up=partial(look_again, genres.read_again),
+    ).run()  # fmt: skip
 
 
 @click.command(name="check")

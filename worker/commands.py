@@ -1,6 +1,7 @@
 """The studio's commands: `lnh work`, the service, and `lnh compose`, music without a queue."""
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
@@ -11,7 +12,7 @@ from rich.progress import Progress
 from model.genre import load_genres
 from model.request import SEEDS, ComposeRequest
 from worker.queue import COMPOSE, COMPOSE_JOB, Queues, connect
-from worker.service import Service
+from worker.service import Service, look_again
 from worker.settings import StudioSettings, read_environment
 from worker.store import Store
 
@@ -19,7 +20,10 @@ from worker.store import Store
 @click.command("work")
 @click.option("--queue", default=COMPOSE, show_default=True, help="Take jobs from this queue.")
 def work_command(queue: str) -> None:
-    """Compose and produce what is queued, until SIGTERM or Ctrl-C; a second one puts the song in hand back."""
+    """Compose and produce what is queued, until SIGTERM or Ctrl-C; a second one puts the song in hand back.
+
+    SIGHUP has the genre files and their weights read again, before the next song.
+    """
     settings = StudioSettings.from_environment(read_environment())
     redis, genres = connect(settings.redis_url), load_genres()
     from model.band import Band, keep_to_one_core  # noqa: PLC0415  torch takes seconds, `--help` should not
@@ -31,7 +35,13 @@ def work_command(queue: str) -> None:
     find_programs()
     find_soundfonts(genres)
     studio = Studio(genres, Band.load, produce, Store(settings.store_url), Queues(redis))
-    Service(queue, redis, {COMPOSE_JOB: studio.compose}).run()
+
+    def learn_anew() -> None:
+        genres = load_genres()
+        find_soundfonts(genres)
+        studio.learn(genres)
+
+    Service(queue, redis, {COMPOSE_JOB: studio.compose}, on_hang_up=partial(look_again, learn_anew)).run()
 
 
 class Wish(Protocol):

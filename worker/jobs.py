@@ -29,11 +29,20 @@ class Studio(Generic[Band]):
         store: Store,
         queues: Queues,
     ) -> None:
-        self._genres = genres
+        self._load = load
         self._produce = produce
         self._store = store
         self._queues = queues
-        self._bands = {genre.name: load(genre) for genre in genres.values()}
+        self.learn(genres)
+
+    def learn(self, genres: Mapping[str, Genre]) -> None:
+        """Play these genres from now on, each with a band loaded anew; all of them, or as before.
+
+        Raises:
+            NeedsOperator: A band cannot be loaded.
+        """
+        bands = {genre.name: self._load(genre) for genre in genres.values()}
+        self._genres, self._bands = genres, bands
 
     def compose(self, request_json: str, deliver_queue: str) -> None:
         """Produce what a request asks for, keep it, and hand it over to a deliver queue.

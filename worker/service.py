@@ -245,6 +245,16 @@ class Service(SimpleWorker):
                 time.sleep(1)
 
 
+def look_again(learn: Callable[[], object]) -> None:
+    """What a service does at SIGHUP: read its genre files again, and say so; bad ones change nothing."""
+    try:
+        learn()
+    except NeedsOperator as error:
+        log.error("%s; going on with the genres as they were", error)
+    else:
+        log.info("read the genre files again; any other setting wants a restart")
+
+
 def _job_class(handlers: Handlers) -> type[Job]:
     class TableJob(TriedJob):
         def _execute(self) -> None:

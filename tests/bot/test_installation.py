@@ -22,6 +22,8 @@ def test_an_installation_can_be_a_bot_without_a_studio(redis_url, tmp_path, caps
     [
         ({"REDIS_URL": "redis://127.0.0.1:1/0"}, "no Redis answers"),
         ({"LNH_DEFAULT_GENRE": "polka"}, "LNH_DEFAULT_GENRE is 'polka'"),
+        ({"LNH_DEFUALT_GENRE": "heavy-metal"}, "LNH_DEFUALT_GENRE: no such setting; did you mean LNH_DEFAULT_GENRE?"),
+        ({"LNH_KEEP_ROWS_DAYS": "0.1"}, "LNH_KEEP_ROWS_DAYS is 0.1; give 1 at least"),
         ({"LNH_STORE": "moon://tracks"}, "LNH_STORE is 'moon://tracks'"),
         ({"LNH_SONGS_A_DAY": "many"}, "LNH_SONGS_A_DAY is 'many'"),
         ({"LNH_BLOCKED": "nowhere.txt"}, "nowhere.txt: cannot be read"),
@@ -35,6 +37,24 @@ def test_what_is_not_sound_is_said(variables, line, redis_url, tmp_path, capsys)
     assert not sound
     assert "✗" in said
     assert line in said
+
+
+@pytest.fixture
+def forgetful(redis):
+    """A Redis that throws jobs out when memory is short."""
+    redis.config_set("maxmemory", "1gb")
+    redis.config_set("maxmemory-policy", "allkeys-lru")
+    yield
+    redis.config_set("maxmemory-policy", "noeviction")
+    redis.config_set("maxmemory", "0")
+
+
+@pytest.mark.usefixtures("forgetful")
+def test_a_redis_that_throws_jobs_out_is_not_sound(redis_url, tmp_path, capsys):
+    sound = check.installation({"REDIS_URL": redis_url, "LNH_DATA": str(tmp_path)})
+
+    assert not sound
+    assert "maxmemory-policy is allkeys-lru, so jobs may be thrown out; set noeviction" in capsys.readouterr().out
 
 
 def test_a_token_that_the_network_refuses_is_not_sound(redis_url, tmp_path, capsys, httpserver):

@@ -1,6 +1,9 @@
+import os
+import signal
 import time
 
 import pytest
+from processes import wait_until
 from rq.executions import Execution
 from rq.job import Job
 from stub_studio import make_request
@@ -77,6 +80,34 @@ def test_a_job_whose_back_off_is_over_is_put_back_by_one_only(queues, monkeypatc
     put_due(queue)
 
     assert queue.job_ids == ["deliver-console-1"]
+
+
+def test_a_service_looks_again_at_a_hang_up_but_not_in_the_middle_of_a_job(queues):
+    happened = []
+
+    def deliver(key, track):
+        os.kill(os.getpid(), signal.SIGHUP)
+        happened.append(key)
+
+    queues.hand_over("console-1", None)
+    queues.hand_over("console-2", None)
+    handlers = {"bot.deliver.deliver": deliver}
+    Service("deliver", queues.redis, handlers, on_hang_up=lambda: happened.append("look")).run(until_empty=True)
+
+    assert happened == ["console-1", "look", "console-2", "look"]
+
+
+def test_a_job_that_hears_no_deadline_takes_its_process_with_it(queues, monkeypatch):
+    killed = []
+    monkeypatch.setattr("worker.service.STUCK_SECONDS", 0)
+    monkeypatch.setattr("worker.service.os.kill", lambda process, number: killed.append(number))
+
+    queues.hand_over("console-1", None)
+    Service("deliver", queues.redis, {"bot.deliver.deliver": lambda key, track: wait_until(lambda: killed)}).run(
+        until_empty=True
+    )
+
+    assert signal.SIGKILL in killed
 
 
 def forgotten_try(queues, job_id):

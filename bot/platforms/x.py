@@ -37,6 +37,7 @@ MEDIA_DEADLINE_S = 300.0
 MEDIA_PAUSE_S = 2.0  # when X does not say when to ask again
 SETTLED_SECONDS = 60.0  # after which X lists no older mention any more
 FIRST_MS = 1_288_834_974_657  # Unix time of an id's first bit; below it are 22 bits of other things
+UNLISTED_SECONDS = 900.0  # until we look again for an answer that X has and does not list
 RECONCILE_PAUSES_S = (1.0, 4.0, 10.0, 20.0)  # X may call a post a duplicate before it lists it
 
 Json = dict[str, Any]
@@ -46,7 +47,7 @@ class XPlatform:
     """One account on X.
 
     X has no idempotency key: `reply` looks through our newest posts for an answer before it posts, and once more when
-    X says that it has these words already. A post that landed less than a moment ago could still be missed.
+    X says that it has these words already. Where X lets us see neither, a song is rather not answered than twice.
     """
 
     name = "x"
@@ -109,7 +110,9 @@ class XPlatform:
                 self._sleep(pause)
                 if ours := self._our_answer(mention):
                     return ours
-            raise
+            if media_id is None:  # words alone may have been said to the same person before
+                raise
+            raise TryLater(UNLISTED_SECONDS, "x: X has our answer and does not show it yet") from None
 
     def delete(self, reply_id: str) -> None:
         """Take a post of ours down."""

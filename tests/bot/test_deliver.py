@@ -1,3 +1,4 @@
+import time
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -195,6 +196,19 @@ def test_a_late_answer_says_sorry(deliverer, network, ledger):
     deliverer.deliver(KEY, TRACK.to_json())
 
     assert phrases.late() in network.replies[0]["text"]
+
+
+def test_what_was_tried_before_is_said_in_the_same_words(deliverer, network, ledger, monkeypatch):
+    """X knows an answer that it took, and whose receipt was lost, by its words alone; meanwhile it had become late."""
+    ledger.confine(make_mention(root_id="1", created_at=datetime.now(UTC) - timedelta(minutes=59)))
+    network.troubles["reply"] = [TryLater(30, "a time-out")]
+    deliverer.deliver(KEY, TRACK.to_json())
+    in_a_while = time.time() + 120
+    monkeypatch.setattr(deliver.time, "time", lambda: in_a_while)
+
+    deliverer.deliver(KEY, None)
+
+    assert phrases.late() not in network.replies[0]["text"]
 
 
 @pytest.mark.parametrize(

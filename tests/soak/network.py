@@ -25,7 +25,7 @@ from soak.faults import Fault
 HTML = "<html><body><h1>Bad Gateway</h1></body></html>"
 OLD = timedelta(minutes=10)
 TIME_OUT_SECONDS = 3.0  # longer than the bot waits
-LISTED_AFTER_SECONDS = 0.5  # until X lists a post of ours
+LISTED_AFTER_SECONDS = 1.2  # until X lists a post of ours: longer than we look for it at a time
 OF_THE_LINE = "songs come before it"  # said beside the answer
 
 

@@ -218,6 +218,21 @@ def test_a_duplicate_that_is_our_answer_is_no_failure(x_world: XWorld, monkeypat
     assert len(x_world.fake.answers()) == 1
 
 
+def test_a_song_that_x_has_and_does_not_show_is_looked_for_later(x_world: XWorld):
+    """It was taken for refused, and its author got an apology besides the song."""
+    x_world.call("@lnh_ai /compose")
+    (mention,) = hear_all(x_world)
+    x_world.connect().reply(mention, "Enjoy!", "7")
+    for _ in range(1 + len(adapter.RECONCILE_PAUSES_S)):
+        empty = Response('{"meta": {"result_count": 0}}', content_type="application/json")
+        x_world.fake.troubles.plan("GET", "/tweets", empty)
+
+    with pytest.raises(TryLater, match="does not show it yet"):
+        x_world.connect().reply(mention, "Enjoy!", "7")
+
+    assert len(x_world.fake.answers()) == 1
+
+
 def test_a_duplicate_of_another_answer_is_rejected(x_world: XWorld):
     for _ in range(2):
         x_world.call("@lnh_ai /help")

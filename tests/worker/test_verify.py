@@ -108,7 +108,8 @@ def test_the_meters_read_a_file(song):
 
 
 def test_all_faults_of_a_file_are_said_in_one_line(song):
-    with pytest.raises(BadTrack, match=r"song\.mp3: lasts 2\.\d+ s instead of 9\.00; breaks off .*; has -2.*; an error of ours"):
+    said = r"song\.mp3: lasts 2\.\d+ s instead of 9\.00; breaks off .*; has -2.*; an error of ours"
+    with pytest.raises(BadTrack, match=said):
         verify(song, PROMISE)
 
 

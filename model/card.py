@@ -167,7 +167,8 @@ def _figures(genre: str, measured: Mapping[str, Any] | None) -> Iterable[str]:
         ])  # fmt: skip
         return
     columns = [dict(_flat(verdict)) for verdict in (*measured["sets"], measured["through_tokens"], measured["real"])]
-    names = [f"set {number}" for number in range(1, len(columns) - 1)] + ["real songs through tokens", "real songs"]
+    sets = [Path(str(verdict.get("name", "ours"))).name.replace("-", " ") for verdict in measured["sets"]]
+    names = [*sets, "real songs through tokens", "real songs"]
     rows = [f"| | {' | '.join(names)} |", "|---|" + "---|" * len(names)]
     rows += [
         f"| {name} | {' | '.join(column.get(name, '–') for column in columns)} |"
@@ -191,7 +192,8 @@ def _flat(value: object, name: str = "") -> Iterable[tuple[str, str]]:
                 yield from _flat(inner, f"{name}, {title}" if name else title)
     elif isinstance(value, list):
         for inner in value:
-            yield from _flat({key: each for key, each in inner.items() if key != "feature"}, f"{inner['feature']}")
+            figures = "{ours:.3f} ({low:.3f} to {high:.3f})".format(**inner)
+            yield f"{inner['feature']} (middle half of real songs)", figures
     elif isinstance(value, int | float):
         yield name, f"{value:,}" if isinstance(value, int) else f"{value:.3f}"
 

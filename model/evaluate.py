@@ -136,7 +136,7 @@ def evaluate(generated: Sequence[Path], reference: Path, roles: Sequence[Role], 
         too_short=real.too_short + sum(len(ours[folder]) - len(cuts[folder]) for folder in ours),
         unreadable=tuple(unreadable),
         limit=training.limit if training else None,
-        sets=tuple(court.judge(str(folder), cut) for folder, cut in cuts.items()),
+        sets=tuple(court.judge(folder.name, cut) for folder, cut in cuts.items()),
         through_tokens=court.judge_stand_ins("real songs through tokens", [song.through_tokens for song in real.songs]),
         real=court.judge_stand_ins("real songs", [song.score for song in real.songs]),
     )

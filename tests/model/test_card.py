@@ -74,9 +74,9 @@ def test_with_figures_a_card_tells_them(tmp_path: Path):
     text = card(tmp_path, TUNED, FIGURES)
 
     assert "48 bars of each song, beside 200 real ones, 30 of them held out" in text
-    assert "| | set 1 | real songs through tokens | real songs |" in text
+    assert "| | songs | real songs through tokens | real songs |" in text
     assert "| all, told apart | 0.710 ± 0.020 |" in text
-    assert "| part repeats, ours | 0.500 |" in text
+    assert "| part repeats (middle half of real songs) | 0.500 (" in text
     assert "tempo" not in text.partition("How good")[2]
 
 

@@ -191,6 +191,7 @@ class Site:
         self.name, self.network, self.answers = name, network, answers
         self.url = ""
         self.kill_bot: Callable[[], None] = lambda: None
+        self.may_kill: Callable[[], bool] = lambda: True
         self.met: Counter[str] = Counter()
         self.refuses_since: float | None = None
         self._refusal = 401
@@ -265,7 +266,7 @@ class Site:
     def _meet(self, route: str) -> str:
         with self._lock:
             fault = next((each for each in self._faults if each.route == route), None)
-            if fault is None:
+            if fault is None or (fault.kind.startswith("bot killed") and not self.may_kill()):
                 return ""
             self._faults.remove(fault)
             self.met[fault.kind] += 1

@@ -13,7 +13,7 @@ from worker.settings import StudioSettings, read_environment
 def heartbeat() -> bool:
     """Whether the heart of a service beats: its key in Redis lives no longer, but for one that signed off."""
     with connect(StudioSettings.from_environment(read_environment()).redis_url) as redis:
-        keys = redis.scan_iter(f"rq:worker:{socket.gethostname()}-*", count=1000)
+        keys = redis.scan_iter(f"rq:worker:{socket.gethostname()}-*", count=1000, _type="HASH")
         return any(not redis.hexists(key, "death") for key in keys)
 
 

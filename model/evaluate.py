@@ -7,6 +7,7 @@ the same figures.
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from math import isnan
 from pathlib import Path
 from statistics import median
 
@@ -51,7 +52,7 @@ class Copying:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Middle:
-    """A feature's median beside the middle half of real songs; NaN where nobody plays what it speaks of."""
+    """A feature's median beside the middle half of real songs."""
 
     feature: str
     ours: float
@@ -73,7 +74,7 @@ class Verdict:
     held_out: Likeness | None  # beside held-out songs; None where there are too few
     all: Likeness  # beside all
     named: float | None  # share that is named the genre; None where no other genre is known, or no song is held out
-    middle: tuple[Middle, ...]
+    middle: tuple[Middle, ...]  # of those of MIDDLE that somebody plays
     copied: Copying
     beyond_limit: float | None  # share that copies more than the band allows; None without an index of training songs
     silent: dict[Role, float]  # share of the songs in which a role never plays
@@ -206,7 +207,7 @@ class _Court:
             held_out=self.by_held_out.compare(candidates) if self.by_held_out else None,
             all=self.by_all.compare(candidates),
             named=self.namer.share_named("", asked) if self.namer and self.by_held_out else None,
-            middle=tuple(self._middle(feature, asked) for feature in MIDDLE),
+            middle=tuple(each for each in (self._middle(name, asked) for name in MIDDLE) if not isnan(each.low)),
             copied=self._copied(songs, versions),
             beyond_limit=sum(run > limit for run in runs) / len(runs) if runs and not candidates.stand_in else None,
             silent={role: _silent(role, songs) for role in self.roles},

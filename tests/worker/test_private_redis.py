@@ -36,8 +36,10 @@ def pid_of(url):
 
 
 def is_running(pid):
-    stat = Path(f"/proc/{pid}/stat")
-    return stat.exists() and stat.read_text().split()[2] != "Z"
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().split()[2] != "Z"
+    except (FileNotFoundError, ProcessLookupError):  # gone, maybe just now
+        return False
 
 
 def wait_until_gone(pid, folder):

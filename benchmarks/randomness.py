@@ -54,8 +54,8 @@ def main() -> None:
         "",
         f"{machine()}. By `python benchmarks/randomness.py {name} {songs}`: {songs} songs of {BARS} bars for each r, "
         "seeds 0, 1, …, one take each; medians, of new passages the mean. Surprise in nats a token by the composer's "
-        "own probabilities; new passages: of 12 notes, that no training song has; new bars: that the part has not played "
-        "before in the song.",
+        "own probabilities; new passages: of 12 notes, that no training song has; new bars: that the part has not "
+        "played before in the song.",
     ]  # fmt: skip
     for method in get_args(Method):
         found = [measure(with_method(band, method), r, songs) for r in STEPS]

@@ -1,9 +1,7 @@
 from threading import Event, Thread
 
 import pytest
-from fake_network import FakeNetwork
 
-from bot.ledger import Ledger
 from bot.listener import Listener
 from bot.platforms.base import Closed, TryLater
 from model.errors import NeedsOperator
@@ -13,16 +11,6 @@ from worker.queue import open_queue
 from worker.service import Service
 
 ASK = "@lnh_ai Dancing robots /compose /g heavy-metal /t 160 /r 0.2"
-
-
-@pytest.fixture
-def network(tmp_path):
-    return FakeNetwork(tmp_path)
-
-
-@pytest.fixture
-def ledger(tmp_path):
-    return Ledger(tmp_path / "ledger.sqlite")
 
 
 @pytest.fixture

@@ -4,11 +4,9 @@ import dataclasses
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from fake_network import FakeNetwork
 
 from bot import phrases
 from bot.blocks import Blocks, Words
-from bot.ledger import Ledger
 from bot.listener import Listener
 from bot.manners import Manners
 from bot.spelling import compiled
@@ -17,16 +15,6 @@ from worker.queue import open_queue
 
 ASK = "@lnh_ai Dancing robots /compose /g heavy-metal /t 160 /r 0.2"
 PLAIN = Manners(songs_a_day=3, longest_line=5)
-
-
-@pytest.fixture
-def network(tmp_path):
-    return FakeNetwork(tmp_path)
-
-
-@pytest.fixture
-def ledger(tmp_path):
-    return Ledger(tmp_path / "ledger.sqlite")
 
 
 @pytest.fixture

@@ -154,7 +154,7 @@ def test_without_noise_the_embedding_space_is_drawn_from_as_the_probabilities_ar
     assert compose(network, [1, 2], method="embedding", freedom=calm) == compose(network, [1, 2], freedom=calm)
 
 
-def test_what_is_drawn_from_the_embedding_space_moves_together_through_a_bar():
+def test_a_mood_moves_what_is_drawn_from_the_embedding_space():
     network, moody = small_composer(), replace(FREE, rhythm=0.01, pitch=0.01, noise=0.99)
     likeliest = compose(network, [1], freedom=replace(moody, noise=0))
 

@@ -28,7 +28,7 @@ from worker.picture import (
 from worker.planes import Planes, Rgb, shape_of
 
 WIDTH, HEIGHT = 1280, 720
-FRAME_RATE = 25
+FRAME_RATE = 20  # the cost hangs on it, see benchmarks/picture.md; screens of 60 Hz show each frame equally long
 STEP = 8  # pixels a frame that the score moves; even, so that colour, stored at half the resolution, moves with it
 EDGE = 48  # of the page
 ROLL_LEFT, ROLL_TOP, ROLL_HEIGHT = 220, 156, 444  # where notes move, to the right edge
@@ -47,7 +47,7 @@ HITS = (20, 18, 16, 10, 20)  # pixels across a kick, snare, tom, hi-hat and cymb
 AHEAD, PLAYED = 0.5, 0.9  # share of its colour that a note has before and after it sounds
 HELD = 0.45  # how brightly a held note goes on, of how it began
 LIGHT = 0.55  # share of ink in its colour as it is struck
-FLASH_FRAMES, FADING_FRAMES = 4, 2  # in which the light of a strike, and that of a held note let go, falls to a third
+FLASH_FRAMES, FADING_FRAMES = 3, 2  # in which the light of a strike, and that of a held note let go, falls to a third
 CARD_SECONDS, FADE_SECONDS, CURTAIN_SECONDS = 0.6, 0.6, 1.2  # first the card is seen, then the score; then it is back
 
 

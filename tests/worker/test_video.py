@@ -99,7 +99,8 @@ def test_the_first_frame_shows_title_and_record_and_the_last_one_too():
 def test_the_whole_song_fills_up_as_it_is_played():
     picture = film(make_score(bars=4), seconds=8.0)
 
-    early, late = (frame(picture, number).window(0, MAP_TOP, WIDTH, 56).y.copy() for number in (UNVEILED, 150))
+    moments = (UNVEILED, 6 * FRAME_RATE)
+    early, late = (frame(picture, number).window(0, MAP_TOP, WIDTH, 56).y.copy() for number in moments)
 
     assert late[:, : WIDTH // 2].mean() > early[:, : WIDTH // 2].mean() + 2
     assert np.array_equal(early[:, WIDTH * 9 // 10 :], late[:, WIDTH * 9 // 10 :])

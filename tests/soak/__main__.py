@@ -16,7 +16,7 @@ SERVERS = {True: "a Mastodon that honours idempotency keys, and X", False: "a Ma
 
 @click.command()
 @click.option("--posts", default=10_000, show_default=True, type=click.IntRange(2), help="Half on each Mastodon.")
-@click.option("--faults", default=0.4, show_default=True, type=click.FloatRange(0), help="A post.")
+@click.option("--faults", default=0.1, show_default=True, type=click.FloatRange(0), help="A post.")
 @click.option("--seed", default=1, show_default=True, help="The same seed gives the same order of faults.")
 @click.option("--keep", type=click.Path(path_type=Path), help="Folder in which ledgers, tracks and logs stay.")
 def main(posts: int, faults: float, seed: int, keep: Path | None) -> None:

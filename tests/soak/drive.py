@@ -154,12 +154,14 @@ class _Driver:
     def _let_happen(self, written: int) -> None:
         """What is due; one after the other, so that a kill that must wait keeps those after it waiting."""
         while self._faults and self._faults[0].after < written and (self._faults[0].network or self._may_kill()):
-            fault = self._faults.pop(0)
+            fault = self._faults[0]
             if fault.network:
                 self._sites[fault.network].expect(fault)
-            else:
-                self._fall(fault.kind)
+            elif self._fall(fault.kind):
                 self._fallen[fault.kind] += 1
+            else:
+                return
+            self._faults.pop(0)
 
     def _may_kill(self) -> bool:
         """A job on which three processes die is given up as poison, so we let some be answered between two kills."""
@@ -172,16 +174,23 @@ class _Driver:
         self._answered_at_kill = self._answered()
         self._house.bot.kill()
 
-    def _fall(self, kind: str) -> None:
-        house, self._answered_at_kill = self._house, self._answered()
+    def _fall(self, kind: str) -> bool:
+        """Let it happen; False while nobody composes who could be killed at that."""
+        house = self._house
+        victim = house.who_composes() if kind == "worker killed while it composes" else self._rng.choice(house.workers)
+        if victim is None:
+            return False
+        self._answered_at_kill = self._answered()
         {
             "bot killed": house.bot.kill,
             "bot told to stop": house.bot.end,
-            "worker killed": self._rng.choice(house.workers).kill,
+            "worker killed": victim.kill,
+            "worker killed while it composes": victim.kill,
             "Redis killed": house.redis.kill,
             "Redis wiped": house.wipe_redis,
             "Redis killed and emptied": house.empty_redis,
         }[kind]()
+        return True
 
     def _await_readers(self, since: float = 0.0) -> None:
         """Until each network was read to its end; what is older than the first time is not answered."""

@@ -13,7 +13,10 @@ ANSWERS = (
 )  # fmt: skip
 REFUSALS = ("401", "402")  # until the operator mends it
 ONLY_ON_X = ("402",)
-FALLS = ("bot killed", "bot told to stop", "worker killed", "Redis killed", "Redis wiped", "Redis killed and emptied")
+FALLS = (
+    "bot killed", "bot told to stop", "worker killed", "worker killed while it composes",
+    "Redis killed", "Redis wiped", "Redis killed and emptied",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

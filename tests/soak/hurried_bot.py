@@ -1,11 +1,12 @@
-"""The real `lnh bot`, in a hurry, on an X of ours: `python hurried_bot.py X_URL`."""
+"""The real `lnh bot`, in a hurry, on an X of ours, whose URL is the argument."""
 
 import faulthandler
 import signal
 import sys
 import time
 
-from bot.__main__ import main
+from bot import __main__ as lnh
+from bot import commands, service  # noqa: F401 - imported before it is born
 from bot.platforms import base, mastodon, x, x_client
 from soak.pace import PACE, hurry_services
 
@@ -34,9 +35,9 @@ def sleep(seconds: float) -> None:
     time.sleep(seconds * PACE)
 
 
-if __name__ == "__main__":
+def main() -> None:
     faulthandler.register(signal.SIGUSR1)  # says in the log where each thread stands
     hurry_services()
     hurry_networks(sys.argv[1])
     sys.argv = ["lnh", "bot"]
-    main()
+    lnh.main()

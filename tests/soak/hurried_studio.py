@@ -1,4 +1,4 @@
-"""A worker with a stub band, in a hurry: `python hurried_studio.py SECONDS`."""
+"""A worker with a stub band, in a hurry; the argument says how many seconds a song takes."""
 
 import os
 import sys
@@ -8,7 +8,8 @@ from stub_studio import stub_service
 from model.errors import NeedsOperator
 from soak.pace import hurry_services
 
-if __name__ == "__main__":
+
+def main() -> None:
     hurry_services()
     try:
         stub_service(os.environ["REDIS_URL"], os.environ["LNH_STORE"], float(sys.argv[1])).run()

@@ -1,6 +1,6 @@
 """What is counted while the bot runs; bot/metrics.py shows it."""
 
-from prometheus_client import Counter, Histogram
+from prometheus_client import Counter, Gauge, Histogram
 
 from bot.ledger import Post
 
@@ -10,6 +10,9 @@ NETWORK_ERRORS = Counter(
     "lnh_network_errors", "Requests that ended otherwise than hoped for, by what became of them.", ["platform", "kind"],
     registry=None,
 )  # fmt: skip
+REFUSED = Gauge(
+    "lnh_refused", "1 while a network refuses our token or our account.", ["platform"], registry=None
+)
 STAGE_SECONDS = Histogram(
     "lnh_stage_seconds", "Wall time of songs that were posted, by stage.", ["stage"], buckets=SECONDS, registry=None
 )

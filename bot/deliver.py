@@ -7,10 +7,11 @@ from dataclasses import replace
 
 from bot import phrases
 from bot.counters import count_song
+from bot.gates import Gates
 from bot.ledger import Ledger, Post
 from bot.manners import USUAL, Manners
 from bot.mention import Mention
-from bot.platforms.base import Gone, Platform, Rejected, TryLater, asking
+from bot.platforms.base import Closed, Gone, Platform, Rejected, TryLater, asking
 from model.genre import Genre
 from model.request import KEY_PATTERN
 from worker.desk import at_desk
@@ -34,15 +35,17 @@ class Deliverer:
         default_genre: str,
         *,
         manners: Manners = USUAL,
+        gates: Gates | None = None,
     ) -> None:
+        self._gates = gates or Gates(platforms)
         self._platforms, self._ledger, self._store = platforms, ledger, store
         self._genres, self._default_genre, self._manners = genres, default_genre, manners
 
     def deliver(self, key: str, track_json: str | None) -> None:
-        """Answer one post; what time will mend is left to the ledger, which puts it back.
+        """Answer one post; what time or the operator will mend is left to the ledger, which puts it back.
 
         Raises:
-            Closed: Its network refuses our token; the row stays as it is.
+            Closed: Every network refuses our token.
             ValueError: No such job is ours.
         """
         if not isinstance(key, str) or not KEY_PATTERN.fullmatch(key):
@@ -59,8 +62,8 @@ class Deliverer:
         platform = self._platforms.get(post.mention.platform)
         if platform is None:
             log.warning("its platform is switched off; the ledger keeps it")
-            return
-        self._answer(post, platform)
+        elif not self._gates.is_shut(platform.name):
+            self._answer(post, platform)
 
     def _answer(self, post: Post, platform: Platform) -> None:
         try:
@@ -68,6 +71,9 @@ class Deliverer:
                 self._take_down(post, post.deletes, platform)
             else:
                 self._reply(post, platform)
+            self._gates.let_in(platform.name, "answering")
+        except Closed as trouble:
+            self._gates.refused(trouble, "answering")
         except TryLater as later:
             self._wait(post, later)
         except Gone as gone:

@@ -83,12 +83,16 @@ class Ledger:
         """Commit mentions not seen before and, with them, the bookmark behind them."""
         with self._transaction() as db:
             for mention in mentions:
-                db.execute(
-                    "INSERT OR IGNORE INTO posts (platform, root_id, key, author_id, mention, times)"
-                    " VALUES (?, ?, ?, ?, ?, json_object('seen', ?))",
-                    (platform, mention.root_id, mention.key, mention.author_id, _mention_json(mention), time.time()),
-                )
+                self.hear(mention)
             db.execute("INSERT OR REPLACE INTO bookmarks VALUES (?, ?, ?)", (platform, bookmark, time.time()))
+
+    def hear(self, mention: Mention) -> None:
+        """Commit a mention not seen before; the bookmark stays, so that it may be read once more."""
+        self._write(
+            "INSERT OR IGNORE INTO posts (platform, root_id, key, author_id, mention, times)"
+            " VALUES (?, ?, ?, ?, ?, json_object('seen', ?))",
+            mention.platform, mention.root_id, mention.key, mention.author_id, _mention_json(mention), time.time(),
+        )  # fmt: skip
 
     def polled(self, platform: str) -> None:
         """Note that a platform was read to its end."""

@@ -5,16 +5,17 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import replace
-from threading import Event
+from threading import Event, Thread
 
 from redis.exceptions import RedisError
 from rq.exceptions import NoSuchJobError
 
 from bot import phrases
+from bot.gates import Gates
 from bot.ledger import Ledger, Post
 from bot.manners import LONG_LINE, USUAL, Manners
 from bot.mention import Mention
-from bot.platforms.base import Gone, Page, Platform, Rejected, TryLater, asking
+from bot.platforms.base import Closed, Gone, Page, Platform, Rejected, TryLater, asking
 from bot.reception import SEEN_BY_MANY, Reception
 from model.genre import Genre
 from model.request import KEY_PATTERN
@@ -24,6 +25,8 @@ from worker.queue import JobState, Queues, compose_id, deliver_id
 log = logging.getLogger(__name__)
 
 PUT_BACK_SECONDS = 5.0  # between two comparisons of ledger and queues
+STREAM_AGAIN_SECONDS = (1.0, 900.0)  # after a broken stream: at first, and at most; doubled each time
+LONG_STREAM_SECONDS = 60.0  # after so long it counts as one that worked
 
 
 class Listener:
@@ -38,30 +41,68 @@ class Listener:
         default_genre: str,
         *,
         manners: Manners = USUAL,
+        gates: Gates | None = None,
     ) -> None:
         self._platform, self._ledger, self._queues = platform, ledger, queues
+        self._gates = gates or Gates([platform.name])
+        self._heard = Event()  # something new by the stream
         self._reception = Reception(ledger, genres, default_genre, manners)
 
     def run(self, stop: Event) -> None:
         """Listen until told to stop. Networks and Redis may come and go meanwhile.
 
         Raises:
-            Closed: The network refuses our token.
+            Closed: Every network refuses our token.
             NeedsOperator: The ledger cannot be written.
         """
+        Thread(target=self._stream, args=(stop,), daemon=True).start()
         next_poll = time.monotonic()
         while not stop.is_set():
+            self._heard.clear()
             try:
-                if time.monotonic() >= next_poll:
-                    next_poll = time.monotonic() + self._platform.poll_seconds
-                    self.poll()
-                self.put_on_the_way()
+                if not self._gates.is_shut(self._platform.name):
+                    if time.monotonic() >= next_poll:
+                        next_poll = time.monotonic() + self._platform.poll_seconds
+                        self.poll()
+                        self._gates.let_in(self._platform.name, "reading")
+                    self.put_on_the_way()
+            except Closed as trouble:
+                self._gates.refused(trouble, "reading")
             except TryLater as later:
                 next_poll = time.monotonic() + max(1.0, later.seconds)
                 log.warning("%s: %s", self._platform.name, later)
             except (RedisError, NoSuchJobError) as error:
                 log.warning("Redis: %s; the ledger keeps what is open", error)
-            stop.wait(max(0.05, min(PUT_BACK_SECONDS, next_poll - time.monotonic())))
+            self._rest(stop, max(0.05, min(PUT_BACK_SECONDS, next_poll - time.monotonic())))
+
+    def _rest(self, stop: Event, seconds: float) -> None:
+        """Wait for the next round; a mention by the stream, or being told to stop, cuts it short."""
+        until = time.monotonic() + seconds
+        while not stop.is_set() and (left := until - time.monotonic()) > 0 and not self._heard.wait(min(left, 1.0)):
+            pass
+
+    def _stream(self, stop: Event) -> None:
+        """Hear of mentions as they are made; polling finds those that are missed, and finds these once more."""
+        pause, most = STREAM_AGAIN_SECONDS
+        while not stop.is_set():
+            began = time.monotonic()
+            try:
+                self._platform.stream(self._hear, stop)
+                return
+            except TryLater as later:
+                if time.monotonic() - began > LONG_STREAM_SECONDS:
+                    pause = STREAM_AGAIN_SECONDS[0]
+                log.info("%s: no stream: %s; opening it again in %.0f s", self._platform.name, later.reason, pause)
+            except Exception:  # a bug, of ours or of a library's; polling goes on, and must not be alone for ever
+                log.exception("%s: the stream broke; opening it again in %.0f s", self._platform.name, most)
+                pause = most
+            stop.wait(pause)
+            pause = min(2 * pause, most)
+
+    def _hear(self, mention: Mention) -> None:
+        if _is_for_us(mention):
+            self._ledger.hear(mention)
+            self._heard.set()
 
     def poll(self) -> None:
         """Read what is new into the ledger; at the first start there is nothing to read, only a place to begin."""
@@ -108,8 +149,11 @@ class Listener:
         if not self._ledger.notice(key, phrases.in_line(before)):
             return
         aside = replace(post.mention, root_id=f"{post.mention.root_id}-line")  # its own key, as it is not the answer
-        with suppress(TryLater, Gone, Rejected), asking(self._platform):
-            self._platform.reply(aside, phrases.in_line(before), None)
+        try:
+            with suppress(TryLater, Gone, Rejected), asking(self._platform):
+                self._platform.reply(aside, phrases.in_line(before), None)
+        except Closed as trouble:
+            self._gates.refused(trouble, "answering")
 
     def _stands(self, post: Post) -> bool:
         """Whether a row is still as we read it, now that we have looked at its jobs: one may have ended meanwhile."""

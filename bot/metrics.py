@@ -11,7 +11,7 @@ from prometheus_client.registry import Collector
 from redis import Redis
 from redis.exceptions import RedisError
 
-from bot.counters import NETWORK_ERRORS, STAGE_SECONDS
+from bot.counters import NETWORK_ERRORS, REFUSED, STAGE_SECONDS
 from bot.ledger import Ledger
 from bot.settings import Settings
 from bot.status import places, queue_names, room, workers_of
@@ -69,7 +69,7 @@ def serve_metrics(where: str, house: House, stop: Event) -> None:
         NeedsOperator: It is no port, or one that we cannot have.
     """
     registry = CollectorRegistry()
-    for each in (house, NETWORK_ERRORS, STAGE_SECONDS):
+    for each in (house, NETWORK_ERRORS, REFUSED, STAGE_SECONDS):
         registry.register(each)
     ProcessCollector(registry=registry)
     address, _, port = where.rpartition(":")

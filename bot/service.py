@@ -6,13 +6,14 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
-from threading import Event, Lock, Thread
+from threading import Event, Thread
 from types import FrameType
 
 from bot.deliver import Deliverer
+from bot.gates import Gates
 from bot.ledger import Ledger
 from bot.listener import Listener
-from bot.platforms.base import Closed, Platform
+from bot.platforms.base import Platform
 from bot.settings import Settings
 from worker.queue import DELIVER_JOB, Queues
 from worker.service import Service
@@ -41,20 +42,17 @@ class Bot:
         on_hang_up: Callable[[], None] | None = None,
     ) -> None:
         music, manners = (settings.genres, settings.default_genre), settings.manners
-        self._open = {platform.name: platform for platform in platforms}
-        self._listeners: dict[str, Listener] = {}
-        self._services: dict[str, Service] = {}
+        gates = Gates(platform.name for platform in platforms)
+        self._listeners: list[Listener] = []
+        self._services: list[Service] = []
         for each in platforms:
             mine = queues.to(each.name)
-            deliverer = Deliverer({each.name: each}, ledger, store, *music, manners=manners)
-            deliver = {DELIVER_JOB: partial(self._deliver, deliverer)}
-            self._listeners[each.name] = Listener(each, ledger, mine, *music, manners=manners)
-            self._services[each.name] = Service(mine.deliver, mine.redis, deliver)
+            deliverer = Deliverer({each.name: each}, ledger, store, *music, manners=manners, gates=gates)
+            self._listeners.append(Listener(each, ledger, mine, *music, manners=manners, gates=gates))
+            self._services.append(Service(mine.deliver, mine.redis, {DELIVER_JOB: deliverer.deliver}))
         self._beside, self._on_hang_up = beside, on_hang_up
-        self._ends = {name: Event() for name in self._open}
         self._end = Event()
         self._stopping = self._hurrying = self._hung_up = False
-        self._closing = Lock()
         self._troubles: list[BaseException] = []
 
     def run(self) -> None:
@@ -63,10 +61,10 @@ class Bot:
         Deliveries in hand are finished; a second signal leaves them to the next start.
 
         Raises:
-            NeedsOperator: The last network refuses our token, the disk is full, Redis is gone for good.
+            NeedsOperator: No network lets us in, the disk is full, Redis is gone for good.
         """
-        services = [self._start(service.run) for service in self._services.values()]
-        others = [self._start(partial(self._listen, name)) for name in self._listeners]
+        services = [self._start(service.run) for service in self._services]
+        others = [self._start(partial(listener.run, self._end)) for listener in self._listeners]
         others += [self._start(partial(work, self._end)) for work in self._beside]
         with self._signals():
             self._wait()
@@ -103,8 +101,7 @@ class Bot:
 
     def _stop_all(self) -> None:
         self._end.set()
-        for name, service in self._services.items():
-            self._ends[name].set()
+        for service in self._services:
             service.stop()
 
     @contextmanager
@@ -126,26 +123,3 @@ class Bot:
 
     def _asked_to_look(self, _number: int, _frame: FrameType | None) -> None:
         self._hung_up = True
-
-    def _deliver(self, deliverer: Deliverer, key: str, track_json: str | None) -> None:
-        try:
-            deliverer.deliver(key, track_json)
-        except Closed as trouble:
-            if not self._close(trouble):
-                raise
-
-    def _listen(self, name: str) -> None:
-        try:
-            self._listeners[name].run(self._ends[name])
-        except Closed as trouble:
-            if not self._close(trouble):
-                raise
-
-    def _close(self, trouble: Closed) -> bool:
-        """Go on without a network that refuses us; False when it was the last."""
-        with self._closing:
-            if self._open.pop(trouble.platform, None) and self._open:
-                log.error("%s; going on with %s", trouble, " and ".join(self._open))
-        self._ends[trouble.platform].set()
-        self._services[trouble.platform].stop()
-        return bool(self._open)

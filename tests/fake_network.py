@@ -5,9 +5,10 @@ It outlives the bot, as networks do.
 
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from threading import Event
 
 from bot.mention import Mention
 from bot.platforms.base import Page
@@ -28,6 +29,7 @@ class FakeNetwork:
         self.name = name
         self.folder, self._upload_seconds = folder, upload_seconds
         self.troubles: dict[str, list[Exception]] = {}
+        self.streamed: list[Mention] = []
         self.deleted: set[str] = set()
 
     def post(self, text: str, author: str = "someone", root_id: str | None = None, **more: object) -> str:
@@ -56,6 +58,12 @@ class FakeNetwork:
         for start in range(0, len(rows), PAGE):
             page = rows[start : start + PAGE]
             yield Page(mentions=tuple(map(self._mention, page)), bookmark=page[-1]["id"])
+
+    def stream(self, tell: Callable[[Mention], None], stop: Event) -> None:
+        """What a test put into `streamed`; then no more."""
+        self._fall_into_trouble("stream")
+        for mention in self.streamed:
+            tell(mention)
 
     def still_there(self, mention: Mention) -> bool:
         self._fall_into_trouble("still_there")

@@ -3,10 +3,11 @@
 import contextlib
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from pathlib import Path
+from threading import Event
 from typing import Protocol
 
 from bot.counters import NETWORK_ERRORS
@@ -66,6 +67,16 @@ class Platform(Protocol):
 
     def pages(self, bookmark: str) -> Iterator[Page]:
         """Every mention after the bookmark, oldest first, page by page."""
+        ...
+
+    def stream(self, tell: Callable[[Mention], None], stop: Event) -> None:
+        """Tell of mentions as they are made, some of them or all, whether or not `pages` gives them, too.
+
+        Returns at once where there is no such thing; else when told to stop, which it may notice late.
+
+        Raises:
+            TryLater: The connection broke, or there is none to be had.
+        """
         ...
 
     def still_there(self, mention: Mention) -> bool:

@@ -4,7 +4,7 @@ import queue
 import shutil
 import sys
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TextIO
@@ -52,6 +52,9 @@ class ConsolePlatform:
         for mention in tuple(self._posts):
             if int(mention.id) > int(bookmark):
                 yield Page(mentions=(mention,), bookmark=mention.id)
+
+    def stream(self, tell: Callable[[Mention], None], stop: threading.Event) -> None:
+        """None: what is typed is read at once."""
 
     def still_there(self, mention: Mention) -> bool:  # noqa: ARG002 - what was typed stays typed
         """Always."""

@@ -1,4 +1,5 @@
-"""Mastodon, and servers that speak its API: mentions by polling, MP3 with a cover, replies no wider than the post.
+"""Mastodon, and servers that speak its API: mentions by streaming and polling, MP3 with a cover, replies no wider than
+the post.
 
 The token needs the scopes `profile` (before Mastodon 4.3: `read:accounts`), `read:notifications`, `read:statuses`,
 `write:statuses` and `write:media`.
@@ -19,7 +20,7 @@ from urllib.parse import urlsplit
 
 import regex
 import requests
-from mastodon import Mastodon, errors
+from mastodon import Mastodon, StreamListener, errors
 
 from bot.mention import Mention, Visibility
 from bot.platforms.base import OUT_OF_SHAPE, Gone, Page, Rejected, TryLater, seconds_to_wait
@@ -34,6 +35,7 @@ NOTHING_YET = "0"  # bookmark of an account that was never mentioned; any id wou
 ROWS = 40  # notifications a page, the most that Mastodon gives
 SETTLED_SECONDS = 10.0  # after which nothing older comes to light: ids are given before they are shown, by many at once
 REQUEST_TIMEOUT_S = 30.0
+STREAM_SILENCE_S = 60.0  # after which a stream is dead: Mastodon sends a heartbeat every 15
 MEDIA_DEADLINE_S = 300.0
 MEDIA_PAUSE_S = 2.0
 HANDLE_ROOM = 66  # "@", a name of up to 64 characters, and a space
@@ -94,6 +96,25 @@ class _LastAnswer(threading.local):
     headers: Mapping[str, str] = MappingProxyType({})
 
 
+class _StreamEnded(Exception):
+    """We were told to stop."""
+
+
+class _Ear(StreamListener):
+    """Hands on each row of the notifications."""
+
+    def __init__(self, tell: Callable[[Any], None], stop: threading.Event) -> None:
+        self._tell, self._stop = tell, stop
+
+    def on_notification(self, notification: Any) -> None:
+        self._tell(notification)
+        self.handle_heartbeat()
+
+    def handle_heartbeat(self) -> None:
+        if self._stop.is_set():
+            raise _StreamEnded
+
+
 class MastodonPlatform:
     """One account on one server.
 
@@ -140,6 +161,23 @@ class MastodonPlatform:
             page = self._page(rows, settled)
             settled, bookmark = page.bookmark, newest
             yield page
+
+    def stream(self, tell: Callable[[Mention], None], stop: threading.Event) -> None:
+        """By server-sent events, which many servers do not have; with each heartbeat we look whether to stop."""
+
+        def hear(row: Any) -> None:
+            if mention := self._called(row):
+                tell(mention)
+
+        try:
+            self._api.stream_user_notifications(_Ear(hear, stop), timeout=STREAM_SILENCE_S)
+        except _StreamEnded:
+            return
+        except errors.MastodonNetworkError as error:
+            raise TryLater(30, f"{self._base_url}: {error}") from error
+        except (errors.MastodonMalformedEventError, requests.RequestException) as error:
+            raise TryLater(30, f"{self._base_url}: {type(error).__name__}") from error  # more could repeat what it sent
+        raise TryLater(30, f"{self._base_url} ended it")
 
     def still_there(self, mention: Mention) -> bool:
         """Whether the server still shows the post to us."""

@@ -12,6 +12,7 @@ from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 from bot.mention import Mention
@@ -76,6 +77,9 @@ class XPlatform:
             if _posts(answer):
                 bookmark = max(bookmark, min(_newest(answer), _id_of(time.time() - SETTLED_SECONDS), key=int), key=int)
                 yield Page(mentions=tuple(self._called(answer)), bookmark=bookmark)
+
+    def stream(self, tell: Callable[[Mention], None], stop: Event) -> None:
+        """None: X's streams are not for one account's mentions."""
 
     def still_there(self, mention: Mention) -> bool:
         """Whether X still shows the post to us."""

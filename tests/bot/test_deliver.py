@@ -5,8 +5,9 @@ import pytest
 from fake_network import FakeNetwork, make_mention
 from stub_studio import make_request
 
-from bot import deliver, phrases
+from bot import deliver, gates, phrases
 from bot.deliver import Deliverer
+from bot.gates import Gates
 from bot.ledger import Ledger
 from bot.platforms.base import Closed, Gone, Rejected, TryLater
 from model.errors import NeedsOperator
@@ -244,13 +245,27 @@ def test_a_call_for_help_is_answered(deliverer, network, ledger):
     assert ledger.find("mastodon-2").state == "posted"
 
 
-def test_a_refused_token_is_the_operators_matter_and_leaves_the_row_as_it_was(deliverer, network, ledger):
+def test_a_token_that_nobody_takes_is_the_operators_matter_and_leaves_the_row_as_it_was(deliverer, network, ledger):
     network.troubles["upload"] = [NeedsOperator("mastodon: the token is refused")]
 
     with pytest.raises(Closed, match="mastodon: the token is refused"):
         deliverer.deliver(KEY, TRACK.to_json())
 
     assert (ledger.find(KEY).state, ledger.find(KEY).open) == ("rendered", True)
+
+
+def test_a_network_that_refuses_us_is_left_alone_for_a_while_and_then_answered(network, ledger, store, monkeypatch):
+    open_gates = Gates(["mastodon", "x"])
+    deliverer = Deliverer({"mastodon": network}, ledger, store, load_genres(), "heavy-metal", gates=open_gates)
+    network.troubles["upload"] = [NeedsOperator("mastodon: the token is refused")]
+
+    deliverer.deliver(KEY, TRACK.to_json())
+    deliverer.deliver(KEY, None)
+    assert (ledger.find(KEY).state, network.uploads) == ("rendered", [])
+    monkeypatch.setattr(gates.time, "monotonic", lambda real=time.monotonic: real() + gates.RETRY_SECONDS)
+    deliverer.deliver(KEY, None)
+
+    assert ledger.find(KEY).state == "posted"
 
 
 def test_a_key_that_the_ledger_does_not_know_is_not_answered(deliverer, network):

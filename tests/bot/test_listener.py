@@ -1,7 +1,11 @@
+from contextlib import contextmanager
 from threading import Event, Thread
 
 import pytest
+from fake_network import make_mention
+from processes import wait_until
 
+from bot import gates
 from bot.listener import Listener
 from bot.platforms.base import Closed, TryLater
 from model.errors import NeedsOperator
@@ -228,8 +232,85 @@ def test_a_network_in_trouble_is_tried_again(network, ledger, queues):
     assert not thread.is_alive()
 
 
-def test_a_refused_token_ends_the_listener(network, ledger, queues):
+def test_a_token_that_nobody_takes_ends_the_listener(network, ledger, queues):
     network.troubles["newest_bookmark"] = [NeedsOperator("mastodon: the token is refused")]
 
     with pytest.raises(Closed, match="mastodon: the token is refused"):
         Listener(network, ledger, queues, load_genres(), "heavy-metal").run(Event())
+
+
+@contextmanager
+def running(listener):
+    stop = Event()
+    thread = Thread(target=listener.run, args=(stop,))
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join(10)
+    assert not thread.is_alive()
+
+
+def test_a_mention_by_the_stream_is_asked_for_at_once_and_once(network, ledger, queues):
+    network.poll_seconds = 3600
+    key = network.post(ASK)
+    network.streamed = [make_mention(ASK, root_id="1"), make_mention(ASK, root_id="1")]
+    listener = Listener(network, ledger, queues, load_genres(), "heavy-metal")
+    ledger.keep("mastodon", (), "1")  # polling is past it
+
+    with running(listener):
+        wait_until(lambda: queued(queues, "compose") == [key])
+    ledger.keep("mastodon", (), "0")
+    listen(listener)
+
+    assert queued(queues, "compose") == [key]
+    assert ledger.find(key).request.take == 1
+    assert ledger.bookmark("mastodon") == "1"
+
+
+def test_a_stream_tells_of_no_bots(network, ledger, queues):
+    network.streamed = [make_mention(ASK, root_id="1", by_bot=True), make_mention(ASK, root_id="2")]
+
+    with running(Listener(network, ledger, queues, load_genres(), "heavy-metal")):
+        wait_until(ledger.posts)
+
+    assert [post.key for post in ledger.posts()] == ["mastodon-2"]
+
+
+def test_a_broken_stream_is_opened_again_each_time_later(network, ledger, queues, monkeypatch):
+    tried, pauses = [], []
+
+    class Stop(Event):
+        def wait(self, timeout=None):
+            pauses.append(timeout)
+            self.set() if len(pauses) == 12 else None
+
+    def stream(tell, stop):
+        tried.append(True)
+        raise KeyError("a bug") if len(tried) == 2 else TryLater(30, "it broke")
+
+    network.stream = stream
+
+    Listener(network, ledger, queues, load_genres(), "heavy-metal")._stream(Stop())
+
+    assert pauses == [1.0, 900.0] + [900.0] * 10
+    assert len(tried) == 12
+
+
+def test_a_network_that_refused_us_is_read_again_when_it_lets_us_in(network, ledger, queues, monkeypatch, caplog):
+    monkeypatch.setattr(gates, "RETRY_SECONDS", 0.2)
+    listener = Listener(network, ledger, queues, load_genres(), "heavy-metal")
+    refusal = NeedsOperator("mastodon: the token is refused")
+
+    with running(listener):
+        wait_until(lambda: ledger.bookmark("mastodon") is not None)
+        network.troubles["pages"] = [refusal, refusal, refusal]
+        key = network.post(ASK)
+        wait_until(lambda: ledger.find(key))
+        wait_until(lambda: "lets us in again" in caplog.text)
+
+    said = [record.getMessage() for record in caplog.records if record.levelname in ("ERROR", "WARNING")]
+    assert said == [
+        "mastodon: the token is refused; asking again every 0 minutes", "mastodon: lets us in again",
+    ]  # fmt: skip

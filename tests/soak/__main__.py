@@ -44,6 +44,7 @@ def lines(report: Report) -> list[str]:
     faults = Counter(dict(sorted(report.faults.items())))
     return [
         f"posts         {report.posts}",
+        f"by stream too {report.streamed}",
         f"faults        {faults.total()}",
         *(f"{number:13d} {kind}" for kind, number in faults.items()),
         *(f"{name:13} {len(keys)} {' '.join(keys[:20])}".rstrip() for name, keys in troubles(report).items()),

@@ -1,4 +1,4 @@
-"""Who calls the band, with what, and how the network brings it to us."""
+"""Who calls the band, with what, and how the network brings it to us; a stream that is open brings all of it, too."""
 
 from dataclasses import dataclass
 from random import Random

@@ -31,6 +31,7 @@ class Report:
     """What became of the calls; those that went wrong are told by their keys."""
 
     posts: int
+    streamed: int  # mentions that came by a stream as well as by polling
     faults: Counter[str]  # kind to how often it was met
     lost: list[str]
     doubled: list[str]
@@ -137,7 +138,8 @@ class _Driver:
                 trackless += [key] if not all(_suits(key, call.way, answer.file) for answer in answers) else []
         met = sum((site.met for site in self._sites.values()), self._fallen)
         return Report(
-            posts=posts, faults=met, lost=lost, doubled=doubled, trackless=trackless, left_open=self._left_open(),
+            posts=posts, streamed=sum(site.network.streamed for site in self._sites.values()), faults=met,
+            lost=lost, doubled=doubled, trackless=trackless, left_open=self._left_open(),
             longest_wait_seconds=max(waits), seconds=seconds,
         )  # fmt: skip
 
@@ -148,7 +150,6 @@ class _Driver:
             site.let_time_pass()
             if site.refuses_since is not None and time.monotonic() - site.refuses_since > OPERATOR_SECONDS:
                 site.put_right()
-                self._house.bot.end()
         return sum(site.waiting for site in self._sites.values())
 
     def _let_happen(self, written: int) -> None:
@@ -180,7 +181,7 @@ class _Driver:
         victim = house.who_composes() if kind == "worker killed while it composes" else self._rng.choice(house.workers)
         if victim is None:
             return False
-        self._answered_at_kill = self._answered()
+        self._answered_at_kill = self._answered() if kind != "stream cut" else self._answered_at_kill
         {
             "bot killed": house.bot.kill,
             "bot told to stop": house.bot.end,
@@ -189,6 +190,7 @@ class _Driver:
             "Redis killed": house.redis.kill,
             "Redis wiped": house.wipe_redis,
             "Redis killed and emptied": house.empty_redis,
+            "stream cut": self._sites["mastodon"].network.cut_streams,
         }[kind]()
         return True
 

@@ -4,19 +4,23 @@ from dataclasses import dataclass
 from itertools import product
 from random import Random
 
-NETWORKS = ("mastodon", "x")
-ROUTES = ("read", "look", "upload", "post")  # what is new? what is there? take this, say this
+ROUTES = {  # what is new? tell me what is new; what is there? take this, say this
+    "mastodon": ("read", "stream", "look", "upload", "post"),
+    "x": ("read", "look", "upload", "post"),
+}
 ANSWERS = (
     "429 with a reset", "429 without a reset", "5xx in HTML before it landed", "5xx in HTML after it landed",
     "reset before it landed", "reset after it landed", "time-out before it landed", "time-out after it landed",
     "bot killed before it landed", "bot killed after it landed",
 )  # fmt: skip
+NETWORKS = tuple(ROUTES)
 REFUSALS = ("401", "402")  # until the operator mends it
 ONLY_ON_X = ("402",)
 FALLS = (
     "bot killed", "bot told to stop", "worker killed", "worker killed while it composes",
-    "Redis killed", "Redis wiped", "Redis killed and emptied",
+    "Redis killed", "Redis wiped", "Redis killed and emptied", "stream cut",
 )  # fmt: skip
+FALLS_TO_A_ROUND = 4  # in which each fault of a network comes once on each of its routes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,12 +47,11 @@ def plan(posts: int, faults: int, seed: int) -> list[Fault]:
 
 
 def _every() -> list[tuple[str, str, str]]:
-    """Each fault of a network on each of its routes; each fall as often as there are routes."""
-    answers = list(product(ANSWERS, NETWORKS, ROUTES))
+    answers = [(kind, network, route) for network, routes in ROUTES.items() for kind, route in product(ANSWERS, routes)]
     refusals = [
         (kind, network, route)
         for kind, network, route in product(REFUSALS, NETWORKS, ("read", "post"))
         if network == "x" or kind not in ONLY_ON_X
     ]
-    falls = [(kind, "", "") for kind in FALLS for _ in ROUTES]
+    falls = [(kind, "", "") for kind in FALLS] * FALLS_TO_A_ROUND
     return answers + refusals + falls

@@ -6,7 +6,7 @@ import sys
 import time
 
 from bot import __main__ as lnh
-from bot import commands, service  # noqa: F401 - imported before it is born
+from bot import commands, gates, listener, service  # noqa: F401 - imported before it is born
 from bot.platforms import base, mastodon, x, x_client
 from soak.pace import PACE, hurry_services
 
@@ -25,6 +25,8 @@ class Soon(base.TryLater):
 def hurry_networks(x_url: str) -> None:
     mastodon.TryLater = x.TryLater = x_client.TryLater = Soon
     mastodon.REQUEST_TIMEOUT_S, x_client.TIMEOUTS_S = TIMEOUT_SECONDS, (TIMEOUT_SECONDS, TIMEOUT_SECONDS)
+    mastodon.STREAM_SILENCE_S, listener.STREAM_AGAIN_SECONDS = 5.0, (PACE, 900 * PACE)
+    listener.LONG_STREAM_SECONDS, gates.RETRY_SECONDS = 60 * PACE, 120 * PACE
     mastodon.SETTLED_SECONDS = x.SETTLED_SECONDS = SETTLED_SECONDS
     mastodon.MastodonPlatform.poll_seconds = x.XPlatform.poll_seconds = POLL_SECONDS
     mastodon.connect = lambda url, token: mastodon.MastodonPlatform(url, token, sleep=sleep)

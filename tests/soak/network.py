@@ -4,15 +4,16 @@ import socket
 import struct
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from queue import Empty, SimpleQueue
 from threading import RLock
 from typing import Any, Protocol
 
 import fake_mastodon
 import fake_x
-from fake_mastodon import FakeMastodon, make_account
+from fake_mastodon import FakeMastodon, as_event, make_account
 from fake_x import FakeX
 from werkzeug import Request, Response
 from werkzeug.serving import WSGIRequestHandler
@@ -26,6 +27,8 @@ HTML = "<html><body><h1>Bad Gateway</h1></body></html>"
 OLD = timedelta(minutes=10)
 TIME_OUT_SECONDS = 3.0  # longer than the bot waits
 LISTED_AFTER_SECONDS = 1.2  # until X lists a post of ours: longer than we look for it at a time
+STREAM = "/streaming/user/notification"
+HEARTBEAT_SECONDS = 1.0  # of the stream
 OF_THE_LINE = "songs come before it"  # said beside the answer
 
 
@@ -33,6 +36,7 @@ class Network(Protocol):
     """A network as the soak sees it."""
 
     requests: Any
+    streamed: int  # how many mentions were told by a stream, besides being listed
 
     def answer(self, request: Request) -> Response: ...
 
@@ -49,6 +53,8 @@ class Network(Protocol):
     def delete(self, number: str) -> None: ...
 
     def route(self, request: Request) -> str: ...
+
+    def cut_streams(self) -> None: ...
 
     def slow_down(self, seconds: float | None) -> Response: ...
 
@@ -79,6 +85,8 @@ class SoakMastodon(FakeMastodon):
         self.requests = deque(maxlen=10)
         self.remembers_keys = remembers_keys
         self._answers, self._unshown = answers, {}
+        self._ears: list[SimpleQueue[str]] = []  # those who listen to the stream
+        self.streamed = 0
 
     def write(self, call: Call, *, shown: bool, created: datetime) -> str:
         account = make_account(str(call.author), f"someone{call.author}@example.social")
@@ -91,13 +99,42 @@ class SoakMastodon(FakeMastodon):
 
     def show(self, number: str) -> None:
         if number in self.statuses:
-            self.rows.append(self._unshown.pop(number, None) or self._row(self.statuses[number]))
+            row = self._unshown.pop(number, None) or self._row(self.statuses[number])
+            self.rows.append(row)
             self.rows.sort(key=lambda row: row["id"])
+            ears = tuple(self._ears)
+            for ear in ears:
+                ear.put(as_event(row))
+            self.streamed += bool(ears)
 
     def edit(self, number: str) -> None:
         self.statuses[number]["content"] = "<p>@lnh_ai Edited /compose /t 150</p>"
 
+    def _answer(self, request: Request) -> Response:
+        if request.path.endswith(STREAM):
+            return Response(self._stream(), content_type="text/event-stream")
+        return super()._answer(request)
+
+    def _stream(self) -> Iterator[str]:
+        """What is shown from now on, and a heartbeat when nothing is, until we or they hang up."""
+        ear: SimpleQueue[str] = SimpleQueue()
+        self._ears.append(ear)
+        try:
+            while ear in self._ears:
+                try:
+                    yield ear.get(timeout=HEARTBEAT_SECONDS)
+                except Empty:
+                    yield ":thump\n"
+        finally:
+            if ear in self._ears:
+                self._ears.remove(ear)
+
+    def cut_streams(self) -> None:
+        self._ears.clear()
+
     def route(self, request: Request) -> str:
+        if request.path.endswith(STREAM):
+            return "stream"
         if request.method == "POST":
             return "upload" if request.path.endswith("/media") else "post"
         return "read" if request.path.endswith("/notifications") else "look"
@@ -125,6 +162,8 @@ class SoakMastodon(FakeMastodon):
 class SoakX(FakeX):
     """Lists a post of ours only after a while."""
 
+    streamed = 0
+
     def __init__(self, answers: Answers) -> None:
         super().__init__(None)
         self.requests = deque(maxlen=10)
@@ -148,6 +187,9 @@ class SoakX(FakeX):
 
     def edit(self, number: str) -> None:
         self.keep(author_id=self.posts[number]["author_id"], text="@lnh_ai Edited /compose /t 150", edits=[number])
+
+    def cut_streams(self) -> None:
+        """There are none."""
 
     def route(self, request: Request) -> str:
         if "/media/" in request.path:

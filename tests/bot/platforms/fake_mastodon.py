@@ -36,6 +36,7 @@ class FakeMastodon:
         self.instance: dict[str, dict[str, Any]] = {"v2": {"configuration": {"statuses": {"max_characters": 500}}}}
         self.remembers_keys = True
         self.marked_as_bot = True
+        self.streamed: str | None = None  # events that the stream sends before it ends; None: there is no stream
         self._by_key: dict[str, dict[str, Any]] = {}
         self._last = 0
 
@@ -67,6 +68,8 @@ class FakeMastodon:
                 return reply(self.instance[version])
             case ["GET", "api", "v1", "notifications"]:
                 return reply(self._page(request))
+            case ["GET", "api", "v1", "streaming", "user", "notification"] if self.streamed is not None:
+                return Response(self.streamed, content_type="text/event-stream")
             case ["GET", "api", "v1", "statuses", number] if number in self.statuses:
                 return reply(self.statuses[number])
             case ["GET", "api", "v1", "statuses", number, "context"] if number in self.statuses:
@@ -156,6 +159,11 @@ class FakeMastodon:
     def _id(self) -> str:
         self._last += 1
         return f"01JLNH{self._last:06d}"
+
+
+def as_event(row: dict[str, Any], name: str = "notification") -> str:
+    """A row of the notifications as the stream sends it."""
+    return f"event: {name}\ndata: {json.dumps(row)}\n\n"
 
 
 def reply(body: Any, status: int = 200, **headers: str) -> Response:

@@ -6,11 +6,11 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from pathlib import Path
-from threading import Thread
+from threading import Event, Thread
 
 import mastodon.errors
 import pytest
-from fake_mastodon import make_account, problem
+from fake_mastodon import as_event, make_account, problem
 from werkzeug import Response
 from worlds import MastodonWorld
 
@@ -378,3 +378,68 @@ def test_what_one_thread_hears_does_not_make_another_wait(mastodon_world: Mastod
         platform.newest_bookmark()
 
     assert later.value.seconds == 60
+
+
+def listen(world: MastodonWorld, stop: Event | None = None) -> list[Mention]:
+    heard: list[Mention] = []
+    with pytest.raises(TryLater, match="ended it"):
+        world.connect().stream(heard.append, stop or Event())
+    return heard
+
+
+def test_the_stream_tells_the_same_of_a_mention_as_the_list(mastodon_world: MastodonWorld):
+    mastodon_world.fake.call(f"<p>{AT_BAND} Rock &amp; roll /compose</p>", visibility="direct", spoiler_text="loud")
+    mastodon_world.fake.streamed = ":)\n\n" + as_event(mastodon_world.fake.rows[-1])
+
+    (heard,) = listen(mastodon_world)
+
+    assert heard == hear(mastodon_world)
+
+
+def test_the_stream_passes_over_what_is_no_call(mastodon_world: MastodonWorld):
+    fake = mastodon_world.fake
+    mastodon_world.call("first /compose")
+    row = fake.rows[-1]
+    boost = {**row["status"], "reblog": row["status"]}
+    fake.streamed = "".join(
+        [
+            as_event({**row, "type": "favourite"}), as_event({**row, "status": None}),
+            as_event({**row, "status": boost}), as_event({"id": "1"}),
+            "event: never_heard_of\ndata: {}\n\n", "event: filters_changed\n\n", as_event(row),
+        ]
+    )  # fmt: skip
+
+    (heard,) = listen(mastodon_world)
+
+    assert heard.text == "first /compose"
+
+
+@pytest.mark.parametrize(
+    "events", ["nothing that is an event\n\n", "event: notification\ndata: {\n\n", "data: {}\n\n"]
+)
+def test_a_stream_that_nobody_can_read_is_opened_again_later(mastodon_world: MastodonWorld, events: str):
+    mastodon_world.fake.streamed = events
+
+    with pytest.raises(TryLater):
+        mastodon_world.connect().stream(lambda _: None, Event())
+
+
+def test_a_server_without_a_stream_is_left_to_polling(mastodon_world: MastodonWorld):
+    with pytest.raises(TryLater, match="NOT FOUND"):
+        mastodon_world.connect().stream(lambda _: None, Event())
+
+
+def test_a_server_that_is_not_there_has_no_stream():
+    with pytest.raises(TryLater):
+        adapter.connect("http://127.0.0.1:1", "token").stream(lambda _: None, Event())
+
+
+def test_a_stream_ends_with_the_first_heartbeat_after_we_were_told_to_stop(mastodon_world: MastodonWorld):
+    mastodon_world.call("first /compose")
+    mastodon_world.fake.streamed = ":thump\n" + as_event(mastodon_world.fake.rows[-1])
+    stop, heard = Event(), []
+    stop.set()
+
+    mastodon_world.connect().stream(heard.append, stop)
+
+    assert heard == []

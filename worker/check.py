@@ -17,17 +17,23 @@ Check = Callable[[], str]  # what was found; raises NeedsOperator
 
 
 def find_programs() -> str:
-    """FluidSynth and ffmpeg.
+    """FluidSynth, ffmpeg and ffprobe.
 
     Raises:
         NeedsOperator: One of them is not installed.
     """
-    library, ffmpeg = find_library("fluidsynth"), shutil.which("ffmpeg")
+    library = find_library("fluidsynth")
     if library is None:
         raise NeedsOperator("libfluidsynth is not on this machine; install it (Debian: apt install libfluidsynth3)")
-    if ffmpeg is None:
-        raise NeedsOperator("ffmpeg is not on the PATH; install it (Debian: apt install ffmpeg)")
-    return f"{library}, {ffmpeg}"
+    return ", ".join([library, _find_on_path("ffmpeg"), _find_on_path("ffprobe")])
+
+
+def _find_on_path(program: str) -> str:
+    """Where a program of ffmpeg's lies."""
+    path = shutil.which(program)
+    if path is None:
+        raise NeedsOperator(f"{program} is not on the PATH; install it (Debian: apt install ffmpeg)")
+    return path
 
 
 def find_soundfonts(genres: Mapping[str, Genre]) -> str:

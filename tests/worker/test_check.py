@@ -16,11 +16,14 @@ def weights_of_another_vocabulary(tmp_path, monkeypatch):
     monkeypatch.setattr("model.weights.WEIGHTS_FOLDER", tmp_path)
 
 
-def test_a_machine_without_ffmpeg_is_no_studio(monkeypatch):
-    monkeypatch.setenv("PATH", "/nowhere")
+@pytest.mark.parametrize("missing", ["ffmpeg", "ffprobe"])
+def test_a_machine_without_ffmpeg_or_ffprobe_is_no_studio(missing, tmp_path, monkeypatch):
+    for program in {"ffmpeg", "ffprobe"} - {missing}:
+        (tmp_path / program).touch(mode=0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setattr(check, "find_library", lambda name: "libfluidsynth.so.3")
 
-    with pytest.raises(NeedsOperator, match="ffmpeg is not on the PATH; install it"):
+    with pytest.raises(NeedsOperator, match=f"^{missing} is not on the PATH; install it"):
         check.find_programs()
 
 

@@ -240,7 +240,8 @@ def _row(part: Part, note: Note, lane: Lane) -> tuple[int, int]:
         row_height = (lane.height - 8) / (highest - lowest + 1)
         height = max(8, min(14, round(row_height / 2) * 2))
         middle = lane.top + 4 + (highest - note.pitch + 0.5) * row_height
-    return max(0, round((middle - height / 2) / 2) * 2), height
+    lowest_place = (lane.top + lane.height - height) // 2 * 2
+    return min(max(0, round((middle - height / 2) / 2) * 2), lowest_place), height
 
 
 def _seconds(score: Score, tick: float) -> float:

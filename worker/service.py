@@ -6,12 +6,14 @@ import signal
 import socket
 import time
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from threading import Event, Thread, current_thread, main_thread
 from types import FrameType
 from typing import Any
 
 from redis import Redis
+from redis.client import Pipeline
 from redis.exceptions import ConnectionError as RedisGone
 from redis.exceptions import RedisError
 from redis.exceptions import TimeoutError as RedisSlow
@@ -127,6 +129,19 @@ class Service(SimpleWorker):
     def subscribe(self) -> None:
         """Do not: nobody sends commands, and taking leave of the channel takes a second."""
 
+    def check_for_suspension(self, burst: bool) -> None:
+        """Do not: nobody suspends a worker of ours."""
+
+    def run_maintenance_tasks(self) -> None:
+        """As RQ's, which would end the service when Redis goes away meanwhile."""
+        with self._waiting_for_redis():
+            super().run_maintenance_tasks()  # type: ignore[no-untyped-call]
+
+    def heartbeat(self, timeout: int | None = None, pipeline: Pipeline | None = None) -> None:
+        """As RQ's, which would end the service when Redis goes away meanwhile."""
+        with self._waiting_for_redis():
+            super().heartbeat(timeout, pipeline)
+
     def dequeue_job_and_maintain_ttl(
         self, timeout: int | None, max_idle_time: int | None = None  # noqa: ARG002
     ) -> tuple[Job, Queue] | None:
@@ -143,7 +158,7 @@ class Service(SimpleWorker):
                 self.set_state(WorkerStatus.IDLE)
                 self.heartbeat()
                 if self.should_run_maintenance_tasks:
-                    self.run_maintenance_tasks()  # type: ignore[no-untyped-call]
+                    self.run_maintenance_tasks()
                 found = self.queue_class.dequeue_any(
                     self.queues, timeout and 1, self.connection, self.job_class, self.serializer
                 )
@@ -175,12 +190,8 @@ class Service(SimpleWorker):
 
     def execute_job(self, job: Job, queue: Queue) -> None:
         """Execute a job; when Redis goes away meanwhile, wait for it instead of ending."""
-        with about(key_of(job.id)):
-            try:
-                super().execute_job(job, queue)
-            except (RedisGone, RedisSlow) as error:
-                log.warning("Redis went away (%s); waiting for it", error)
-                self._await_redis()
+        with about(key_of(job.id)), self._waiting_for_redis():
+            super().execute_job(job, queue)
 
     def perform_job(self, job: Job, queue: Queue, execution: Execution) -> bool:
         """Perform a job while the pulse keeps its heartbeat."""
@@ -235,6 +246,15 @@ class Service(SimpleWorker):
                         self.maintain_heartbeats(*held)
             except RedisError as error:
                 log.debug("no heartbeat: %s", error)
+
+    @contextmanager
+    def _waiting_for_redis(self) -> Iterator[None]:
+        """When Redis goes away within, leave it at that, and wait until it is back."""
+        try:
+            yield
+        except (RedisGone, RedisSlow) as error:
+            log.warning("Redis went away (%s); waiting for it", error)
+            self._await_redis()
 
     def _await_redis(self) -> None:
         while not self._stop_requested:

@@ -4,6 +4,8 @@ import time
 
 import pytest
 from processes import wait_until
+from redis.exceptions import ConnectionError as RedisGone
+from rq import SimpleWorker
 from rq.executions import Execution
 from rq.job import Job
 from stub_studio import make_request
@@ -95,6 +97,26 @@ def test_a_service_looks_again_at_a_hang_up_but_not_in_the_middle_of_a_job(queue
     Service("deliver", queues.redis, handlers, on_hang_up=lambda: happened.append("look")).run(until_empty=True)
 
     assert happened == ["console-1", "look", "console-2", "look"]
+
+
+@pytest.mark.parametrize("where", ["heartbeat", "run_maintenance_tasks"])
+def test_a_service_outlives_a_redis_that_goes_away_between_two_jobs(queues, monkeypatch, where):
+    done, real, troubles = [], getattr(SimpleWorker, where), [RedisGone("reset by peer")]
+
+    def go_away(*arguments, **more):
+        if done and troubles:
+            raise troubles.pop()
+        return real(*arguments, **more)
+
+    monkeypatch.setattr(SimpleWorker, where, go_away)
+    monkeypatch.setattr(SimpleWorker, "should_run_maintenance_tasks", True)
+    for number in range(3):
+        queues.hand_over(f"console-{number}", None)
+
+    Service("deliver", queues.redis, {"bot.deliver.deliver": lambda key, track: done.append(key)}).run(until_empty=True)
+
+    assert done == ["console-0", "console-1", "console-2"]
+    assert troubles == []
 
 
 def test_a_job_that_hears_no_deadline_takes_its_process_with_it(queues, monkeypatch):

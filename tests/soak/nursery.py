@@ -1,18 +1,17 @@
 """Where bots and workers are born: forked from a process that has imported everything, as they are killed so often.
 
-Python starts that process; it ends with ours, and its children with it.
+Python starts that process, and it ends with the last of them; they end with ours.
 """
 
-import ctypes
 import importlib
 import os
 import signal
 import sys
 from collections.abc import Mapping
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
 from pathlib import Path
+from threading import Thread
 
-PR_SET_PDEATHSIG = 1
 _nursery = get_context("forkserver")
 _nursery.set_forkserver_preload(["soak.hurried_bot", "soak.hurried_studio"])
 
@@ -45,7 +44,7 @@ class Child:
 
 
 def _live(module: str, environment: Mapping[str, str], folder: Path, log: Path, arguments: tuple[str, ...]) -> None:
-    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    Thread(target=_die_with_parent, daemon=True).start()
     signal.signal(signal.SIGINT, signal.default_int_handler)
     os.environ.clear()
     os.environ.update(environment)
@@ -55,3 +54,10 @@ def _live(module: str, environment: Mapping[str, str], folder: Path, log: Path, 
         os.dup2(file, stream)
     sys.argv = [module, *arguments]
     importlib.import_module(f"soak.{module}").main()
+
+
+def _die_with_parent() -> None:
+    parent = parent_process()
+    assert parent is not None
+    parent.join()
+    os._exit(1)

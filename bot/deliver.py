@@ -20,6 +20,7 @@ from worker.track import PNG, Track
 
 log = logging.getLogger(__name__)
 
+STORE_AGAIN_SECONDS = 60.0
 LONGEST_WAIT_SECONDS = 24 * 3600  # for a network that puts us off, since the post came to its present state
 
 
@@ -103,7 +104,16 @@ class Deliverer:
         if answered is not None and answered.reply_id is not None:
             with asking(platform):
                 platform.delete(answered.reply_id)
+        if answered is not None and answered.track is not None:
+            self._remove(answered.track)
         self._ledger.taken_down(post.key)
+
+    def _remove(self, track: Track) -> None:
+        """Take a track out of the store; should it not answer, the post was taken down, and this is tried again."""
+        try:
+            self._store.remove(track)
+        except Exception as error:  # each kind of store has errors of its own
+            raise TryLater(STORE_AGAIN_SECONDS, f"LNH_STORE {self._store.url}: {type(error).__name__}") from error
 
     def _reply(self, post: Post, platform: Platform) -> None:
         media_id = self._media_id(post, platform)

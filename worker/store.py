@@ -1,8 +1,10 @@
 """The store: where the studio leaves its tracks and the bot finds them."""
 
+import os
 import re
-from collections.abc import Collection
-from contextlib import suppress
+import uuid
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from fsspec.core import url_to_fs
@@ -10,11 +12,16 @@ from fsspec.implementations.local import LocalFileSystem
 
 from model.errors import NeedsOperator, writing
 from model.request import KEY_PATTERN
+from worker.queue import shown
 from worker.settings import named
 from worker.track import SUFFIXES, Track
 
 ENDINGS = "|".join(map(re.escape, SUFFIXES.values()))
 TRACK_FILE = re.compile(rf"\.?(?P<key>{KEY_PATTERN.pattern})({ENDINGS})(\.part)?")
+
+
+class CannotReach(NeedsOperator):
+    """A store elsewhere does not answer, or refuses us."""
 
 
 class Store:
@@ -25,8 +32,8 @@ class Store:
             self._files, self._root = url_to_fs(url)
         except (ImportError, ValueError) as error:
             known = "a folder" if isinstance(error, ValueError) else "a folder, or install the package it names"
-            raise NeedsOperator(f"{named('LNH_STORE')} is {url!r}: {error}; give {known}") from error
-        self.url = url
+            raise NeedsOperator(f"{named('LNH_STORE')} is {shown(url)!r}: {error}; give {known}") from error
+        self.url = shown(url)
 
     @property
     def folder(self) -> Path | None:
@@ -38,8 +45,9 @@ class Store:
 
         Raises:
             CannotWrite
+            CannotReach
         """
-        with writing(f"LNH_STORE {self.url}"):
+        with self._in_reach():
             self._files.makedirs(self._root, exist_ok=True)
             for media_type in track.media_types:
                 self._put_file(folder / track.file_name(media_type), track.file_name(media_type))
@@ -50,16 +58,25 @@ class Store:
         Raises:
             FileNotFoundError: The store does not have it.
             CannotWrite
+            CannotReach
         """
         path = folder / track.file_name(media_type)
         half = path.with_name(f".{path.name}.part")
         with writing(folder):
             try:
-                self._files.get_file(self._place(path.name), str(half))
+                with self._in_reach():
+                    self._files.get_file(self._place(path.name), str(half))
                 half.replace(path)
             finally:
                 half.unlink(missing_ok=True)
         return path
+
+    def remove(self, track: Track) -> None:
+        """Remove every file of a track, and halves of such; one that is not there is as good."""
+        names = [track.file_name(media_type) for media_type in track.media_types]
+        for name in (*names, *(f".{name}.part" for name in names)):
+            with suppress(FileNotFoundError):
+                self._files.rm_file(self._place(name))
 
     def sweep(self, before: float, but: Collection[str]) -> int:
         """Remove files of tracks, and halves of such, that are older than a Unix time, but those of some keys.
@@ -71,6 +88,41 @@ class Store:
         for place in old:
             self._files.rm_file(place)
         return len(old)
+
+    def examine(self) -> str:
+        """What it is like: a folder is looked at, a store elsewhere is given a small file, and relieved of it.
+
+        Raises:
+            CannotWrite
+            CannotReach
+        """
+        if self.folder is not None:
+            place = next(each for each in (self.folder, *self.folder.absolute().parents) if each.exists())
+            if not (place.is_dir() and os.access(place, os.W_OK)):
+                raise CannotWrite(f"{place}: tracks cannot be kept here; mend the rights or set LNH_STORE")
+            return self.url if place == self.folder else f"{self.url}, at the first track"
+        place_there = self._place(f".lnh-check-{uuid.uuid4().hex}")
+        with self._in_reach():
+            self._files.makedirs(self._root, exist_ok=True)
+            self._files.pipe_file(place_there, b"check")
+            self._files.cat_file(place_there)
+            self._files.rm_file(place_there)
+        return f"{self.url} takes files and gives them back"
+
+    @contextmanager
+    def _in_reach(self) -> Iterator[None]:
+        """Within, whatever keeps us from a store elsewhere is one error, of which each kind of store has its own."""
+        place = f"{named('LNH_STORE')} {self.url}"
+        try:
+            with writing(place):
+                yield
+        except (FileNotFoundError, NeedsOperator):
+            raise
+        except Exception as error:
+            if self.folder is not None:
+                raise
+            reason = f"{type(error).__name__}: {error}"
+            raise CannotReach(f"{place}: {reason}; mend its address or its credentials, or wait for it") from error
 
     def _is_old(self, place: str, before: float, but: Collection[str]) -> bool:
         name = TRACK_FILE.fullmatch(place.rpartition("/")[2])

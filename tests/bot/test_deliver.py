@@ -1,5 +1,6 @@
 import time
 from datetime import UTC, datetime, timedelta
+from unittest.mock import Mock
 
 import pytest
 from fake_network import FakeNetwork, make_mention
@@ -177,6 +178,24 @@ def test_an_answer_is_taken_down_once(deliverer, network, ledger):
     assert [(ledger.find(key).state, ledger.find(key).open) for key in (KEY, "mastodon-2")] == [
         ("deleted", False), ("done", False),
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize("trouble", [None, OSError("the bucket does not answer")])
+def test_what_is_taken_down_is_removed_from_the_store_too(deliverer, ledger, store, monkeypatch, trouble):
+    deliverer.deliver(KEY, TRACK.to_json())
+    ledger.keep("mastodon", [make_mention("/delete", root_id="2")], "2")
+    ledger.accept_deletion("mastodon-2", KEY)
+    assert list(store.folder.iterdir())
+    if trouble:
+        with monkeypatch.context() as patch:
+            patch.setattr(store._files, "rm_file", Mock(side_effect=trouble))
+            deliverer.deliver("mastodon-2", None)
+        assert ledger.find("mastodon-2").open
+
+    deliverer.deliver("mastodon-2", None)
+
+    assert list(store.folder.iterdir()) == []
+    assert [ledger.find(key).state for key in (KEY, "mastodon-2")] == ["deleted", "done"]
 
 
 def test_a_song_that_is_called_off_while_it_is_uploaded_is_not_posted(deliverer, network, ledger, monkeypatch):

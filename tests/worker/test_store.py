@@ -1,5 +1,6 @@
 import errno
 import time
+from dataclasses import replace
 
 import pytest
 
@@ -69,6 +70,23 @@ def test_a_track_that_is_not_there_is_no_half_file(tmp_path):
 def test_a_store_of_an_unknown_kind_is_the_operators_matter():
     with pytest.raises(NeedsOperator, match="LNH_STORE is 'moon://tracks'"):
         Store("moon://tracks")
+
+
+@pytest.mark.parametrize("url", ["{tmp}/tracks", "memory://removed-tracks"])
+def test_a_removed_track_is_gone_and_no_other(tmp_path, url):
+    store, other = Store(url.format(tmp=tmp_path)), replace(TRACK, key="console-2")
+    store.put(make_files(tmp_path / "made"), TRACK)
+    for media_type in other.media_types:
+        (tmp_path / "made" / other.file_name(media_type)).write_text("more music")
+    store.put(tmp_path / "made", other)
+
+    store.remove(TRACK)
+    store.remove(TRACK)
+
+    for media_type in TRACK.media_types:
+        with pytest.raises(FileNotFoundError):
+            store.fetch(TRACK, media_type, tmp_path)
+    assert store.fetch(other, MP3, tmp_path).read_text() == "more music"
 
 
 @pytest.mark.parametrize("url", ["{tmp}/tracks", "memory://old-tracks"])

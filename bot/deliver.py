@@ -15,7 +15,7 @@ from bot.platforms.base import Closed, Gone, Platform, Rejected, TryLater, askin
 from model.genre import Genre
 from model.request import KEY_PATTERN
 from worker.desk import at_desk
-from worker.store import Store
+from worker.store import CannotReach, Store
 from worker.track import PNG, Track
 
 log = logging.getLogger(__name__)
@@ -77,6 +77,8 @@ class Deliverer:
             self._gates.refused(trouble, "answering")
         except TryLater as later:
             self._wait(post, later)
+        except CannotReach as trouble:
+            self._wait(post, TryLater(STORE_AGAIN_SECONDS, str(trouble)))
         except Gone as gone:
             self._ledger.close_post(post.key, f"nobody to answer: {gone}")
         except Rejected as rejection:
@@ -105,15 +107,8 @@ class Deliverer:
             with asking(platform):
                 platform.delete(answered.reply_id)
         if answered is not None and answered.track is not None:
-            self._remove(answered.track)
+            self._store.remove(answered.track)
         self._ledger.taken_down(post.key)
-
-    def _remove(self, track: Track) -> None:
-        """Take a track out of the store; should it not answer, the post was taken down, and this is tried again."""
-        try:
-            self._store.remove(track)
-        except Exception as error:  # each kind of store has errors of its own
-            raise TryLater(STORE_AGAIN_SECONDS, f"LNH_STORE {self._store.url}: {type(error).__name__}") from error
 
     def _reply(self, post: Post, platform: Platform) -> None:
         media_id = self._media_id(post, platform)

@@ -13,13 +13,14 @@ from bot.ledger import Ledger
 from bot.platforms.base import Closed, Gone, Rejected, TryLater
 from model.errors import NeedsOperator
 from model.genre import load_genres
-from worker.store import Store
+from worker.store import CannotReach, Store
 from worker.track import MP3, PNG, Track
 
 KEY = "mastodon-1"
 TRACK = Track(
     key=KEY, media_types=(MP3, PNG), seconds=45.0, musical_key="E minor", players=("drums", "bass"), stage_seconds={}
 )
+SILENT = CannotReach("LNH_STORE s3://tracks: does not answer")
 
 
 @pytest.fixture
@@ -180,22 +181,42 @@ def test_an_answer_is_taken_down_once(deliverer, network, ledger):
     ]  # fmt: skip
 
 
-@pytest.mark.parametrize("trouble", [None, OSError("the bucket does not answer")])
-def test_what_is_taken_down_is_removed_from_the_store_too(deliverer, ledger, store, monkeypatch, trouble):
+def test_what_is_taken_down_is_removed_from_the_store_too(deliverer, ledger, store):
     deliverer.deliver(KEY, TRACK.to_json())
     ledger.keep("mastodon", [make_mention("/delete", root_id="2")], "2")
     ledger.accept_deletion("mastodon-2", KEY)
     assert list(store.folder.iterdir())
-    if trouble:
-        with monkeypatch.context() as patch:
-            patch.setattr(store._files, "rm_file", Mock(side_effect=trouble))
-            deliverer.deliver("mastodon-2", None)
-        assert ledger.find("mastodon-2").open
 
     deliverer.deliver("mastodon-2", None)
 
     assert list(store.folder.iterdir()) == []
     assert [ledger.find(key).state for key in (KEY, "mastodon-2")] == ["deleted", "done"]
+
+
+def test_a_store_that_does_not_answer_is_asked_again(deliverer, network, ledger, store, monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setattr(store, "fetch", Mock(side_effect=SILENT))
+        deliverer.deliver(KEY, TRACK.to_json())
+    assert (ledger.find(KEY).state, ledger.find(KEY).open) == ("rendered", True)
+
+    deliverer.deliver(KEY, None)
+
+    assert len(network.replies) == 1
+
+
+def test_what_cannot_be_removed_from_the_store_is_tried_again(deliverer, ledger, store, monkeypatch):
+    deliverer.deliver(KEY, TRACK.to_json())
+    ledger.keep("mastodon", [make_mention("/delete", root_id="2")], "2")
+    ledger.accept_deletion("mastodon-2", KEY)
+    with monkeypatch.context() as patch:
+        patch.setattr(store, "remove", Mock(side_effect=SILENT))
+        deliverer.deliver("mastodon-2", None)
+    assert ledger.find("mastodon-2").open
+
+    deliverer.deliver("mastodon-2", None)
+
+    assert list(store.folder.iterdir()) == []
+    assert ledger.find("mastodon-2").state == "done"
 
 
 def test_a_song_that_is_called_off_while_it_is_uploaded_is_not_posted(deliverer, network, ledger, monkeypatch):

@@ -24,8 +24,9 @@ from bot.platforms.console import ConsolePlatform  # noqa: E402
 from bot.play import WORK  # noqa: E402
 from bot.service import Bot  # noqa: E402
 from bot.settings import Settings  # noqa: E402
+from worker.connection import connect  # noqa: E402
 from worker.private_redis import kept, private_redis  # noqa: E402
-from worker.queue import Queues, connect  # noqa: E402
+from worker.queue import Queues  # noqa: E402
 from worker.store import Store  # noqa: E402
 
 POST = "@lnh_ai Dancing robots {} /compose /g heavy-metal /t 160 /r 0.2"

@@ -21,8 +21,8 @@ from bot.ledger import Ledger
 from bot.platforms.base import Platform, TryLater
 from bot.settings import Settings
 from model.errors import NeedsOperator
+from worker.connection import connect, shown
 from worker.private_redis import server_path
-from worker.queue import connect, shown
 from worker.settings import named
 from worker.store import Store
 

@@ -24,7 +24,8 @@ from bot.settings import Settings, read_environment
 from bot.status import show_status
 from model.errors import NeedsOperator
 from model.genre import Genre
-from worker.queue import Queues, connect
+from worker.connection import connect
+from worker.queue import Queues
 from worker.service import look_again
 from worker.store import Store
 
@@ -55,7 +56,7 @@ def play_command(post: str, folder: Path) -> None:
 def bot_command() -> None:
     """Listen for mentions and post replies, until SIGTERM or Ctrl-C; the deliveries in hand are finished.
 
-    SIGHUP has the genre files read again.
+    SIGHUP has the genre files, the block list and the word list read again.
     """
     environment = read_environment()
     settings = Settings.from_environment(environment)
@@ -67,11 +68,14 @@ def bot_command() -> None:
     beside = [Housekeeping(ledger, store, Keeping.from_environment(environment, settings.manners)).run]
     if where := environment.get("LNH_METRICS", "").strip():
         beside.append(partial(serve_metrics, where, House(ledger, queues.redis, settings)))
-    genres = LiveGenres(settings.genres, settings.default_genre)
-    Bot(
-        switched_on, ledger, queues, store, replace(settings, genres=genres), beside=beside,
-        on_hang_up=partial(look_again, genres.read_again),
-    ).run()  # fmt: skip
+    genres, lists = LiveGenres(settings.genres, settings.default_genre), settings.manners.lists
+
+    def look() -> None:
+        look_again(genres.read_again)
+        look_again(lists.read_again, "the lists of LNH_BLOCKED and LNH_WORDS")
+
+    settings = replace(settings, genres=genres)
+    Bot(switched_on, ledger, queues, store, settings, beside=beside, on_hang_up=look).run()
 
 
 @click.command(name="check")

@@ -21,8 +21,9 @@ from bot.platforms.console import ConsolePlatform
 from bot.service import Bot
 from bot.settings import Settings
 from model.errors import NeedsOperator, writing
+from worker.connection import connect
 from worker.private_redis import kept, private_redis
-from worker.queue import COMPOSE, DELIVER, Queues, connect, open_queue
+from worker.queue import COMPOSE, DELIVER, Queues, open_queue
 from worker.store import Store
 
 SAID = {

@@ -16,7 +16,8 @@ from rq.worker import BaseWorker
 
 from bot.ledger import Ledger
 from bot.settings import Settings
-from worker.queue import COMPOSE, SERIALIZER, Queues, connect, jobs_by_state, open_queue
+from worker.connection import connect
+from worker.queue import COMPOSE, SERIALIZER, Queues, jobs_by_state, open_queue
 from worker.store import Store
 
 LONGEST_SILENCE_SECONDS = 15 * 60  # between two readings of a platform; rate limits last about as long

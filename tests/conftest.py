@@ -6,8 +6,9 @@ from collections.abc import Iterator
 import pytest
 from redis import Redis
 
+from worker.connection import connect
 from worker.private_redis import private_redis
-from worker.queue import Queues, connect
+from worker.queue import Queues
 
 
 @pytest.fixture(scope="session")

@@ -13,7 +13,8 @@ from bot.ledger import Ledger
 from bot.service import Bot
 from bot.settings import Settings
 from model.errors import NeedsOperator
-from worker.queue import Queues, connect
+from worker.connection import connect
+from worker.queue import Queues
 from worker.store import Store
 
 

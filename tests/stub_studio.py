@@ -11,8 +11,9 @@ from model.errors import NeedsOperator
 from model.genre import Genre, load_genres
 from model.request import ComposeRequest, seed_of
 from worker import service
+from worker.connection import connect
 from worker.jobs import Studio
-from worker.queue import COMPOSE_JOB, Queues, connect
+from worker.queue import COMPOSE_JOB, Queues
 from worker.service import Service
 from worker.store import Store
 from worker.track import MIDI, MP3, MP4, PNG, SUFFIXES, Track

@@ -6,7 +6,7 @@ import sys
 from redis.exceptions import RedisError
 
 from model.errors import NeedsOperator
-from worker.queue import connect
+from worker.connection import connect
 from worker.settings import StudioSettings, read_environment
 
 

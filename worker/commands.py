@@ -11,7 +11,8 @@ from rich.progress import Progress
 
 from model.genre import load_genres
 from model.request import SEEDS, ComposeRequest
-from worker.queue import COMPOSE, COMPOSE_JOB, Queues, connect
+from worker.connection import connect
+from worker.queue import COMPOSE, COMPOSE_JOB, Queues
 from worker.service import Service, look_again
 from worker.settings import StudioSettings, read_environment
 from worker.store import Store

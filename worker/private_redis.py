@@ -15,7 +15,7 @@ from redis.exceptions import RedisError
 
 from model.errors import NeedsOperator
 from worker import keeper
-from worker.queue import connect
+from worker.connection import connect
 
 SECONDS_TO_START = 10
 SECONDS_TO_END = 5

@@ -4,17 +4,15 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Literal, Self
-from urllib.parse import urlsplit
 
 from redis import Redis
-from redis.exceptions import RedisError, WatchError
+from redis.exceptions import WatchError
 from rq import Queue, Retry
 from rq.exceptions import AbandonedJobError, DuplicateJobError
 from rq.executions import Execution, ExecutionRegistry
 from rq.job import Job, JobStatus
 from rq.utils import now
 
-from model.errors import NeedsOperator
 from model.request import ComposeRequest
 from worker.track import Track
 
@@ -27,27 +25,6 @@ TAKEN_SECONDS = 10  # after which a job that was taken from its queue and not be
 BACK_OFF_SECONDS = (2, 10)  # before the second and the third try
 
 JobState = Literal["absent", "under way", "given up"]
-
-
-def connect(url: str) -> Redis:
-    """A connection that has been heard.
-
-    Raises:
-        NeedsOperator: No Redis answers at the URL.
-    """
-    try:
-        redis = Redis.from_url(url, socket_connect_timeout=5, health_check_interval=30)
-        redis.ping()
-    except (RedisError, OSError, ValueError) as error:
-        raise NeedsOperator(f"{shown(url)}: no Redis answers ({error}); start one or set REDIS_URL") from error
-    return redis
-
-
-def shown(url: str) -> str:
-    """A URL as it may be shown: without its user and password."""
-    parts = urlsplit(url)
-    secret, at, _ = parts.netloc.rpartition("@")
-    return url.replace(secret + at, "", 1) if at else url
 
 
 def compose_id(key: str) -> str:

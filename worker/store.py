@@ -1,5 +1,6 @@
 """The store: where the studio leaves its tracks and the bot finds them."""
 
+import errno
 import os
 import re
 import uuid
@@ -10,14 +11,15 @@ from pathlib import Path
 from fsspec.core import url_to_fs
 from fsspec.implementations.local import LocalFileSystem
 
-from model.errors import NeedsOperator, writing
+from model.errors import CannotWrite, NeedsOperator, writing
 from model.request import KEY_PATTERN
-from worker.queue import shown
+from worker.connection import shown
 from worker.settings import named
 from worker.track import SUFFIXES, Track
 
 ENDINGS = "|".join(map(re.escape, SUFFIXES.values()))
 TRACK_FILE = re.compile(rf"\.?(?P<key>{KEY_PATTERN.pattern})({ENDINGS})(\.part)?")
+DISK_IS_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 
 
 class CannotReach(NeedsOperator):
@@ -47,7 +49,7 @@ class Store:
             CannotWrite
             CannotReach
         """
-        with self._in_reach():
+        with writing(f"LNH_STORE {self.url}"), self._in_reach():
             self._files.makedirs(self._root, exist_ok=True)
             for media_type in track.media_types:
                 self._put_file(folder / track.file_name(media_type), track.file_name(media_type))
@@ -72,10 +74,15 @@ class Store:
         return path
 
     def remove(self, track: Track) -> None:
-        """Remove every file of a track, and halves of such; one that is not there is as good."""
+        """Remove every file of a track, and halves of such; one that is not there is as good.
+
+        Raises:
+            CannotWrite
+            CannotReach
+        """
         names = [track.file_name(media_type) for media_type in track.media_types]
         for name in (*names, *(f".{name}.part" for name in names)):
-            with suppress(FileNotFoundError):
+            with suppress(FileNotFoundError), self._in_reach():
                 self._files.rm_file(self._place(name))
 
     def sweep(self, before: float, but: Collection[str]) -> int:
@@ -90,39 +97,40 @@ class Store:
         return len(old)
 
     def examine(self) -> str:
-        """What it is like: a folder is looked at, a store elsewhere is given a small file, and relieved of it.
+        """Whether tracks can be kept: a folder is looked at, a store elsewhere gets a small file, and loses it again.
 
         Raises:
             CannotWrite
             CannotReach
         """
         if self.folder is not None:
-            place = next(each for each in (self.folder, *self.folder.absolute().parents) if each.exists())
-            if not (place.is_dir() and os.access(place, os.W_OK)):
-                raise CannotWrite(f"{place}: tracks cannot be kept here; mend the rights or set LNH_STORE")
-            return self.url if place == self.folder else f"{self.url}, at the first track"
-        place_there = self._place(f".lnh-check-{uuid.uuid4().hex}")
+            return self._examine_folder(self.folder)
+        probe = self._place(f".lnh-check-{uuid.uuid4().hex}")
         with self._in_reach():
             self._files.makedirs(self._root, exist_ok=True)
-            self._files.pipe_file(place_there, b"check")
-            self._files.cat_file(place_there)
-            self._files.rm_file(place_there)
+            self._files.pipe_file(probe, b"check")
+            self._files.cat_file(probe)
+            self._files.rm_file(probe)
         return f"{self.url} takes files and gives them back"
+
+    def _examine_folder(self, folder: Path) -> str:
+        place = next(each for each in (folder, *folder.absolute().parents) if each.exists())
+        if not (place.is_dir() and os.access(place, os.W_OK)):
+            raise CannotWrite(f"{place}: tracks cannot be kept here; mend the rights or set LNH_STORE")
+        return self.url if place == folder else f"{self.url}, at the first track"
 
     @contextmanager
     def _in_reach(self) -> Iterator[None]:
-        """Within, whatever keeps us from a store elsewhere is one error, of which each kind of store has its own."""
-        place = f"{named('LNH_STORE')} {self.url}"
+        """Within, what keeps us from a store elsewhere is one error; each kind of store has others of its own."""
         try:
-            with writing(place):
-                yield
-        except (FileNotFoundError, NeedsOperator):
+            yield
+        except FileNotFoundError:
             raise
         except Exception as error:
-            if self.folder is not None:
+            if self.folder is not None or getattr(error, "errno", None) in DISK_IS_FULL:  # ours, not the store's
                 raise
-            reason = f"{type(error).__name__}: {error}"
-            raise CannotReach(f"{place}: {reason}; mend its address or its credentials, or wait for it") from error
+            what = f"{named('LNH_STORE')} {self.url}: {type(error).__name__}: {error}"
+            raise CannotReach(f"{what}; mend its address, our rights or credentials there, or wait for it") from error
 
     def _is_old(self, place: str, before: float, but: Collection[str]) -> bool:
         name = TRACK_FILE.fullmatch(place.rpartition("/")[2])

@@ -11,7 +11,6 @@ from rq.job import Job
 from stub_studio import make_request
 
 from model.errors import NeedsOperator
-from worker.connection import connect
 from worker.queue import TAKEN_SECONDS, compose_id, deliver_id, open_queue, put_back_taken, put_due
 from worker.service import CLEANING_SECONDS, Service
 

@@ -67,6 +67,50 @@ class Words:
         return bool(self.patterns) and found_in(without_mentions(text), self.patterns)
 
 
+class Lists:
+    """Both lists as the bot's parts know them, though their files be read again meanwhile."""
+
+    def __init__(
+        self, blocks: Blocks = Blocks(), words: Words = Words(),
+        *, blocked_file: Path | None = None, words_file: Path | None = None,
+    ) -> None:  # fmt: skip
+        self._lists = blocks, words
+        self._files = blocked_file, words_file
+
+    @classmethod
+    def from_files(cls, blocked_file: Path | None, words_file: Path | None) -> "Lists":
+        """Read what there is.
+
+        Raises:
+            NeedsOperator: A file cannot be read, or a line of it cannot be right.
+        """
+        lists = cls(blocked_file=blocked_file, words_file=words_file)
+        lists.read_again()
+        return lists
+
+    def read_again(self) -> None:
+        """Read both files again, or stay as before.
+
+        Raises:
+            NeedsOperator: A file cannot be read, or a line of it cannot be right.
+        """
+        (blocked, words), (blocks_before, words_before) = self._files, self._lists
+        self._lists = (
+            Blocks.from_file(blocked) if blocked else blocks_before,
+            Words.from_file(words) if words else words_before,
+        )
+
+    @property
+    def blocks(self) -> Blocks:
+        """Whom the band does not answer."""
+        return self._lists[0]
+
+    @property
+    def words(self) -> Words:
+        """What it does not repeat."""
+        return self._lists[1]
+
+
 def _lines(path: Path, read: Callable[[str], Read]) -> Iterator[Read]:
     """What is on each line; empty ones and those that begin with # are passed over."""
     try:

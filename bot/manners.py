@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
 
-from bot.blocks import Blocks, Words
+from bot.blocks import Lists
 from worker.settings import read_number
 
 HOUR_SECONDS = 3600.0
@@ -21,8 +21,7 @@ class Manners:
     longest_line: int = 500  # songs that wait or are played, everybody's together
     late_seconds: float = HOUR_SECONDS  # from a post to its answer; then the answer says sorry
     left_seconds: float = DAY_SECONDS  # from a post until we read it; then it is left unanswered
-    blocks: Blocks = field(default_factory=Blocks)
-    words: Words = field(default_factory=Words)
+    lists: Lists = field(default_factory=Lists)
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Self:
@@ -37,8 +36,7 @@ class Manners:
             longest_line=round(read_number(environment, "LNH_LONGEST_LINE", USUAL.longest_line, whole=True)),
             late_seconds=read_number(environment, "LNH_LATE_HOURS", USUAL.late_seconds / HOUR_SECONDS) * HOUR_SECONDS,
             left_seconds=read_number(environment, "LNH_LEFT_HOURS", USUAL.left_seconds / HOUR_SECONDS) * HOUR_SECONDS,
-            blocks=Blocks.from_file(Path(blocked)) if blocked else Blocks(),
-            words=Words.from_file(Path(words)) if words else Words(),
+            lists=Lists.from_files(Path(blocked) if blocked else None, Path(words) if words else None),
         )
 
 

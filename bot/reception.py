@@ -40,7 +40,7 @@ class Reception:
             self._ledger.close_post(post.key, f"cannot be read: {name}")
 
     def _receive(self, post: Post) -> None:
-        if self._manners.blocks.hold(post.mention.author_handle):
+        if self._manners.lists.blocks.hold(post.mention.author_handle):
             self._ledger.leave(post.key, "its author or its server is blocked")
             return
         asked = self._understood(post.mention)
@@ -128,7 +128,7 @@ class Reception:
         self._ledger.refuse(post.key, phrases.not_this_one() if self._holds_a_listed_word(message) else message)
 
     def _holds_a_listed_word(self, *texts: str) -> bool:
-        return any(self._manners.words.hold(text) for text in texts)
+        return any(self._manners.lists.words.hold(text) for text in texts)
 
 
 def _may_know(asker: Mention, other: Mention) -> bool:

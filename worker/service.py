@@ -265,14 +265,14 @@ class Service(SimpleWorker):
                 time.sleep(1)
 
 
-def look_again(learn: Callable[[], object]) -> None:
-    """What a service does at SIGHUP: read its genre files again, and say so; bad ones change nothing."""
+def look_again(learn: Callable[[], object], what: str = "the genre files") -> None:
+    """What a service does at SIGHUP: read files again, and say so; bad ones change nothing."""
     try:
         learn()
     except NeedsOperator as error:
-        log.error("%s; going on with the genres as they were", error)
+        log.error("%s; going on with %s as they were", error, what)
     else:
-        log.info("read the genre files again; any other setting wants a restart")
+        log.info("read %s again; other settings want a restart", what)
 
 
 def _job_class(handlers: Handlers) -> type[Job]:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from safe_words import ANY_TEXT
 
-from bot.blocks import Blocks, Words
+from bot.blocks import Blocks, Lists, Words
 from bot.manners import Manners
 from bot.spelling import compiled, found_in
 from model.errors import NeedsOperator
@@ -111,7 +111,25 @@ def test_manners_come_from_the_environment(tmp_path):
     manners = Manners.from_environment({**numbers, "LNH_WORDS": f"{tmp_path}/words.txt"})
 
     assert (manners.songs_a_day, manners.longest_line, manners.late_seconds) == (3, Manners().longest_line, 1800)
-    assert manners.words.hold("badword")
+    assert manners.lists.words.hold("badword")
+
+
+def test_lists_are_read_again_both_or_neither(tmp_path):
+    blocked, words = tmp_path / "blocked.txt", tmp_path / "words.txt"
+    blocked.write_text("bad.example")
+    words.write_text("badword")
+    lists = Lists.from_files(blocked, words)
+
+    blocked.write_text("worse.example")
+    words.write_text("***")
+    with pytest.raises(NeedsOperator, match=r"words\.txt, line 1"):
+        lists.read_again()
+    assert lists.blocks.hold("a@bad.example")
+
+    words.write_text("worseword")
+    lists.read_again()
+    assert (lists.blocks.hold("a@bad.example"), lists.blocks.hold("a@worse.example")) == (False, True)
+    assert (lists.words.hold("badword"), lists.words.hold("worseword")) == (False, True)
 
 
 @pytest.mark.parametrize("value", ["0", "-1", "many", "nan", "inf"])

@@ -28,7 +28,7 @@ def test_bad_genre_files_change_nothing_and_are_said(genres, monkeypatch, caplog
     look_again(genres.read_again)
 
     assert dict(genres) == before
-    assert "not LNH_DEFAULT_GENRE, 'heavy-metal'; going on with the genres as they were" in caplog.text
+    assert "not LNH_DEFAULT_GENRE, 'heavy-metal'; going on with the genre files as they were" in caplog.text
 
 
 def test_files_without_the_default_genre_are_bad(genres, monkeypatch):

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from bot import phrases
-from bot.blocks import Blocks, Words
+from bot.blocks import Blocks, Lists, Words
 from bot.listener import Listener
 from bot.manners import Manners
 from bot.spelling import compiled
@@ -361,7 +361,7 @@ def test_a_stop_lets_a_deletion_go_on(band, ledger):
 
 
 def test_who_is_blocked_gets_no_answer_at_all(band):
-    band.manners = Manners(blocks=Blocks(servers=frozenset(["bad.example"])))
+    band.manners = Manners(lists=Lists(Blocks(servers=frozenset(["bad.example"]))))
 
     for text in (ASK, "/help", "/stop"):
         post = band.hear(text, author_handle="someone@bad.example")
@@ -380,7 +380,7 @@ def test_who_is_blocked_gets_no_answer_at_all(band):
     ],
 )
 def test_a_listed_word_gets_a_refusal_that_repeats_nothing(band, text, more):
-    band.manners = Manners(words=Words((compiled("badword"), compiled("bad word"))))
+    band.manners = Manners(lists=Lists(words=Words((compiled("badword"), compiled("bad word")))))
 
     post = band.hear(text, **more)
 
@@ -389,7 +389,7 @@ def test_a_listed_word_gets_a_refusal_that_repeats_nothing(band, text, more):
 
 def test_a_list_that_grew_holds_for_the_next_take_too(band):
     track = band.post(ASK)
-    band.manners = Manners(words=Words((compiled("robots"),)))
+    band.manners = Manners(lists=Lists(words=Words((compiled("robots"),))))
 
     assert band.hear("/again", in_reply_to=track, author="other").reason == phrases.not_this_one()
 

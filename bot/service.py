@@ -63,10 +63,10 @@ class Bot:
         Raises:
             NeedsOperator: No network lets us in, the disk is full, Redis is gone for good.
         """
-        services = [self._start(service.run) for service in self._services]
-        others = [self._start(partial(listener.run, self._end)) for listener in self._listeners]
-        others += [self._start(partial(work, self._end)) for work in self._beside]
         with self._signals():
+            services = [self._start(service.run) for service in self._services]
+            others = [self._start(partial(listener.run, self._end)) for listener in self._listeners]
+            others += [self._start(partial(work, self._end)) for work in self._beside]
             self._wait()
             self._stop_all()
             while any(thread.is_alive() for thread in services) and not self._hurrying:

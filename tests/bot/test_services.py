@@ -75,6 +75,14 @@ def own_redis(folder):
         server.wait()
 
 
+def open_log(folder):
+    return (folder / "log.txt").open("wb")
+
+
+def said(folder):
+    return (folder / "log.txt").read_text()
+
+
 def play(post, out, seconds=0.1, **variables):
     for folder in variables.values():
         folder.mkdir()
@@ -177,6 +185,25 @@ def test_a_song_that_kills_its_worker_is_given_up_after_three_tries_and_stops_no
     assert answers[fine].startswith("Enjoy!")
     assert house.ledger.find(poison).reason == "it took its worker with it, each time that it was tried"
     assert len(workers) == 4
+
+
+def test_a_hang_up_has_the_bot_read_its_files_again(redis_url, tmp_path):
+    words = tmp_path / "words.txt"
+    words.write_text("badword")
+    variables = {"REDIS_URL": redis_url, "LNH_DATA": str(tmp_path), "LNH_CONSOLE": "1", "LNH_WORDS": str(words)}
+    own = {**os.environ, "PYTHONPATH": str(TESTS.parent), **variables}
+    command = [sys.executable, "-m", "bot", "bot"]
+    with open_log(tmp_path) as log, subprocess.Popen(command, env=own, stdin=subprocess.PIPE, stderr=log) as bot:
+        wait_until(lambda: (tmp_path / "ledger.sqlite").exists() and "taking jobs" in said(tmp_path))
+        bot.send_signal(signal.SIGHUP)
+        wait_until(lambda: "read the lists of LNH_BLOCKED and LNH_WORDS again" in said(tmp_path))
+        words.write_text("***")
+
+        bot.send_signal(signal.SIGHUP)
+
+        wait_until(lambda: "going on with the lists of LNH_BLOCKED and LNH_WORDS as they were" in said(tmp_path))
+        bot.terminate()
+    assert said(tmp_path).count("read the genre files again") == 2
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

@@ -20,7 +20,10 @@ SERVERS = {True: "a Mastodon that honours idempotency keys, and X", False: "a Ma
 @click.option("--seed", default=1, show_default=True, help="The same seed gives the same order of faults.")
 @click.option("--keep", type=click.Path(path_type=Path), help="Folder in which ledgers, tracks and logs stay.")
 def main(posts: int, faults: float, seed: int, keep: Path | None) -> None:
-    """Drive bot, workers and Redis through posts and faults; exit status 1 if anything is lost or answered twice."""
+    """Drive bot, workers and Redis through posts and faults; exit status 1 if anything is lost or answered twice.
+
+    Ctrl-C ends each of its halves early, with a report.
+    """
     console, bad = Console(highlight=False), 0
     columns = (BarColumn(), MofNCompleteColumn(), TextColumn("posts"), TimeElapsedColumn(), TimeRemainingColumn())
     for remembers_keys, name in SERVERS.items():

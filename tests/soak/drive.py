@@ -1,5 +1,6 @@
 """The soak itself: people call, faults befall us, and at the end every call is looked at."""
 
+import signal
 import sqlite3
 import time
 from collections import Counter
@@ -9,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 from threading import Thread
+from types import FrameType
 
 from werkzeug.serving import make_server
 
@@ -65,9 +67,25 @@ def soak(
         sites = {name: stack.enter_context(_served(name, networks[name])) for name in NETWORKS}
         house = stack.enter_context(open_house(folder, {name: site.url for name, site in sites.items()}, BAND_SECONDS))
         driver = _Driver(sites, house, seed, plan(posts, faults, seed))
-        driver.write(posts, stall_seconds, tell)
+        with _heard(driver.end_early):
+            driver.write(posts, stall_seconds, tell)
         driver.look_again()
-        return driver.report(posts, time.monotonic() - began)
+        return driver.report(time.monotonic() - began)
+
+
+@contextmanager
+def _heard(end_early: Callable[[], None]) -> Iterator[None]:
+    """Within, Ctrl-C ends things early instead of at once; a second one, at once."""
+
+    def hear(number: int, _frame: FrameType | None) -> None:
+        signal.signal(number, signal.default_int_handler)
+        end_early()
+
+    before = signal.signal(signal.SIGINT, hear)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 @contextmanager
@@ -91,8 +109,13 @@ class _Driver:
         self._sites, self._house, self._seed, self._faults = sites, house, seed, faults
         self._rng, self._fallen = Random(f"drive-{seed}"), Counter[str]()
         self._answered_at_kill = 0
+        self._ends_early = False
         for site in sites.values():
             site.kill_bot, site.may_kill = self._kill_bot, self._may_kill
+
+    def end_early(self) -> None:
+        """Write no more calls; those that are written are waited for."""
+        self._ends_early = True
 
     def write(self, posts: int, stall_seconds: float, tell: Callable[[int], None]) -> None:
         """One call after the other, as the line allows; then until all is answered or nothing moves."""
@@ -101,6 +124,7 @@ class _Driver:
         written, line, before, moved = 0, LINES[0], 0, time.monotonic()
         while time.monotonic() - moved < stall_seconds:
             waiting = self._tick()
+            posts = written if self._ends_early else posts
             while written < posts and waiting < line:
                 call = calls[written]
                 self._sites[call.network].call(call, self._rng.uniform(0.3, 2.0))
@@ -127,7 +151,7 @@ class _Driver:
             self._tick()
             time.sleep(TICK_SECONDS)
 
-    def report(self, posts: int, seconds: float) -> Report:
+    def report(self, seconds: float) -> Report:
         lost, doubled, trackless, waits = [], [], [], [0.0]
         for name, site in self._sites.items():
             for root, (call, moment) in site.calls.items():
@@ -138,7 +162,8 @@ class _Driver:
                 trackless += [key] if not all(_suits(key, call.way, answer.file) for answer in answers) else []
         met = sum((site.met for site in self._sites.values()), self._fallen)
         return Report(
-            posts=posts, streamed=sum(site.network.streamed for site in self._sites.values()), faults=met,
+            posts=sum(len(site.calls) for site in self._sites.values()),
+            streamed=sum(site.network.streamed for site in self._sites.values()), faults=met,
             lost=lost, doubled=doubled, trackless=trackless, left_open=self._left_open(),
             longest_wait_seconds=max(waits), seconds=seconds,
         )  # fmt: skip

@@ -19,9 +19,10 @@ sys.path.insert(0, str(HERE.parent))
 
 from machine import machine  # noqa: E402
 
-from bot.ledger import Ledger, Post  # noqa: E402
+from bot.ledger import Ledger  # noqa: E402
 from bot.platforms.console import ConsolePlatform  # noqa: E402
 from bot.play import WORK  # noqa: E402
+from bot.post import Post  # noqa: E402
 from bot.service import Bot  # noqa: E402
 from bot.settings import Settings  # noqa: E402
 from worker.connection import connect  # noqa: E402

@@ -8,10 +8,11 @@ from dataclasses import replace
 from bot import phrases
 from bot.counters import count_song
 from bot.gates import Gates
-from bot.ledger import Ledger, Post
+from bot.ledger import Ledger
 from bot.manners import USUAL, Manners
 from bot.mention import Mention
 from bot.platforms.base import Closed, Gone, Platform, Rejected, TryLater, asking
+from bot.post import Post
 from model.genre import Genre
 from model.request import KEY_PATTERN
 from worker.desk import at_desk

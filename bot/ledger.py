@@ -1,76 +1,26 @@
 """The ledger: one row for each root post, and how far its song has come. It is the truth; Redis may be wiped."""
 
 import json
-import sqlite3
 import time
-import unicodedata
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
-from dataclasses import asdict, dataclass, replace
-from datetime import datetime
-from pathlib import Path
-from threading import RLock
-from typing import Any, Literal
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
+from bot.ledger_file import LedgerFile
 from bot.mention import Mention
-from bot.tables import prepare
-from model.errors import NeedsOperator
+from bot.post import Post, State, mention_json, post_of
+from bot.title import same_title
 from model.request import ComposeRequest
 from worker.track import Track
-
-State = Literal[
-    "seen", "accepted", "composing", "rendered", "uploaded", "posted", "refused", "failed",
-    "left",     # not answered, on purpose; the reason says why
-    "done",     # what was asked needed no words: a stop, a deletion
-    "deleted",  # it was posted, and taken down again
-]  # fmt: skip
 
 SILENCE_SECONDS = 3600.0  # between two helps or refusals to one person
 ENOUGH_SAID = "its author had help or a refusal within the hour"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Post:
-    """One row."""
-
-    mention: Mention
-    state: State
-    reason: str  # of a refusal, as it is said to people; of a failure, as it is said to the operator
-    request: ComposeRequest | None  # None: not accepted, or a call for help
-    remarks: tuple[str, ...]
-    track: Track | None
-    media_id: str | None
-    reply_id: str | None
-    deletes: str | None  # key of the post whose answer is to be taken down
-    notice: str  # what was said while it waited in line
-    open: bool  # something is left to do or say
-    times: Mapping[str, float]  # state to Unix time
-
-    @property
-    def key(self) -> str:
-        """The mention's key."""
-        return self.mention.key
-
-
-class Ledger:
-    """SQLite in WAL mode; may be shared by threads, and read by other processes.
+class Ledger(LedgerFile):
+    """What is done to rows, and asked of them.
 
     Every method raises NeedsOperator when the disk is full or the file is not ours to use.
     """
-
-    def __init__(self, path: Path) -> None:
-        self._path, self._lock = path, RLock()
-        with self._operator_errors():
-            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)  # it holds what people wrote
-            self._db = sqlite3.connect(path, timeout=30, isolation_level=None, check_same_thread=False)
-            self._db.row_factory = sqlite3.Row
-            self._db.execute("PRAGMA journal_mode = WAL")
-            self._db.execute("PRAGMA synchronous = FULL")  # what was posted must be known after a power cut
-            prepare(self._db)
-
-    def close(self) -> None:
-        """Close the file."""
-        self._db.close()
 
     # ---- from bookmark to acceptance
 
@@ -91,7 +41,7 @@ class Ledger:
         self._write(
             "INSERT OR IGNORE INTO posts (platform, root_id, key, author_id, mention, times)"
             " VALUES (?, ?, ?, ?, ?, json_object('seen', ?))",
-            mention.platform, mention.root_id, mention.key, mention.author_id, _mention_json(mention), time.time(),
+            mention.platform, mention.root_id, mention.key, mention.author_id, mention_json(mention), time.time(),
         )  # fmt: skip
 
     def polled(self, platform: str) -> None:
@@ -129,7 +79,7 @@ class Ledger:
 
     def confine(self, mention: Mention) -> None:
         """Answer a post as if it had been written like this: to fewer people, or with a warning."""
-        self._write("UPDATE posts SET mention = ? WHERE key = ? AND open", _mention_json(mention), mention.key)
+        self._write("UPDATE posts SET mention = ? WHERE key = ? AND open", mention_json(mention), mention.key)
 
     def refuse(self, key: str, message: str) -> None:
         """Refuse what was asked, the message still to be said; or leave it, within the hour of the last one."""
@@ -245,24 +195,19 @@ class Ledger:
     def newest(self, limit: int, state: State | None = None, *, open_only: bool = False) -> list[Post]:
         """The newest rows, newest first; only those in a state or with something left to do or say, if told so."""
         query = "SELECT * FROM posts WHERE (? OR open) AND (? IS NULL OR state = ?) ORDER BY rowid DESC LIMIT ?"
-        return [_post(row) for row in self._read(query, not open_only, state, state, limit)]
-
-    def copy_to(self, path: Path) -> None:
-        """Copy all of it, as it is at one moment, to a file."""
-        with self._lock, self._operator_errors(), closing(sqlite3.connect(path)) as copy:
-            self._db.backup(copy)
+        return [post_of(row) for row in self._read(query, not open_only, state, state, limit)]
 
     # ---- reading
 
     def find(self, key: str) -> Post | None:
         """The row of a key."""
         rows = self._read("SELECT * FROM posts WHERE key = ?", key)
-        return _post(rows[0]) if rows else None
+        return post_of(rows[0]) if rows else None
 
     def answered_by(self, platform: str, reply_id: str) -> Post | None:
         """The row that a post of ours answers."""
         rows = self._read("SELECT * FROM posts WHERE platform = ? AND reply_id = ?", platform, reply_id)
-        return _post(rows[0]) if rows else None
+        return post_of(rows[0]) if rows else None
 
     def has_stopped(self, platform: str, author_id: str) -> bool:
         """Whether someone wants no answer of ours."""
@@ -293,7 +238,7 @@ class Ledger:
     def unfinished(self, platform: str) -> list[Post]:
         """Rows with something left to do or say, oldest first, without those that wait."""
         return [
-            _post(row)
+            post_of(row)
             for row in self._read(
                 "SELECT * FROM posts WHERE platform = ? AND open AND not_before <= ? ORDER BY rowid",
                 platform,
@@ -307,7 +252,7 @@ class Ledger:
 
     def posts(self) -> list[Post]:
         """Every row, oldest first."""
-        return [_post(row) for row in self._read("SELECT * FROM posts ORDER BY rowid")]
+        return [post_of(row) for row in self._read("SELECT * FROM posts ORDER BY rowid")]
 
     def counts(self) -> dict[tuple[str, str], int]:
         """How many rows by platform and state."""
@@ -328,7 +273,7 @@ class Ledger:
         rows = self._read(
             "SELECT * FROM posts WHERE state = 'failed' ORDER BY json_extract(times, '$.failed') DESC LIMIT 1"
         )
-        return _post(rows[0]) if rows else None
+        return post_of(rows[0]) if rows else None
 
     def last_polls(self) -> dict[str, float]:
         """Platform to Unix time at which it was last read to its end."""
@@ -365,83 +310,3 @@ class Ledger:
             f" WHERE key = ? AND open AND state IN ({marks})",
             state, state, time.time(), *values.values(), key, *since,
         )  # fmt: skip
-
-    def _read(self, query: str, *values: Any) -> list[sqlite3.Row]:
-        with self._lock, self._operator_errors():
-            return self._db.execute(query, values).fetchall()
-
-    def _write(self, query: str, *values: Any) -> None:
-        with self._transaction() as db:
-            db.execute(query, values)
-
-    @contextmanager
-    def _transaction(self) -> Iterator[sqlite3.Connection]:
-        """All or nothing; one inside another is part of it."""
-        with self._lock, self._operator_errors():
-            if self._db.in_transaction:
-                yield self._db
-                return
-            self._db.execute("BEGIN IMMEDIATE")
-            try:
-                yield self._db
-                self._db.execute("COMMIT")
-            except BaseException:
-                self._db.rollback()
-                raise
-
-    @contextmanager
-    def _operator_errors(self) -> Iterator[None]:
-        try:
-            yield
-        except (sqlite3.OperationalError, sqlite3.DatabaseError, OSError) as error:
-            if isinstance(error, sqlite3.IntegrityError | sqlite3.ProgrammingError):
-                raise
-            raise NeedsOperator(f"{self._path}: {error}; make room, mend the rights or set LNH_DATA") from error
-
-
-def copy_back(kept: Path, path: Path) -> None:
-    """Make a ledger of a copy of one.
-
-    Raises:
-        NeedsOperator: The copy is damaged, or no ledger.
-    """
-    try:
-        with closing(sqlite3.connect(f"{kept.absolute().as_uri()}?immutable=1", uri=True)) as source:
-            (found,) = source.execute("PRAGMA integrity_check").fetchone()
-            source.execute("SELECT count(*) FROM posts")
-            if found != "ok":
-                raise sqlite3.DatabaseError(found)
-            with closing(sqlite3.connect(path)) as target:
-                source.backup(target)
-    except sqlite3.Error as error:
-        raise NeedsOperator(f"{kept}: {error}; take another back-up") from error
-
-
-def same_title(title: str) -> str:
-    """A title as takes are counted: case, width, spaces and marks at its ends make no difference."""
-    words = " ".join(unicodedata.normalize("NFKC", title).casefold().split())
-    bare = words.strip(" .,;:!?…\"'“”„‘’«»()[]-–—")
-    return bare or words
-
-
-def _mention_json(mention: Mention) -> str:
-    return json.dumps({**asdict(mention), "created_at": mention.created_at.isoformat()})
-
-
-def _post(row: sqlite3.Row) -> Post:
-    mention = json.loads(row["mention"])
-    mention["created_at"] = datetime.fromisoformat(mention["created_at"])
-    return Post(
-        mention=Mention(**mention),
-        state=row["state"],
-        reason=row["reason"],
-        request=ComposeRequest.from_json(row["request"]) if row["request"] else None,
-        remarks=tuple(json.loads(row["remarks"])),
-        track=Track.from_json(row["track"]) if row["track"] else None,
-        media_id=row["media_id"],
-        reply_id=row["reply_id"],
-        deletes=row["deletes"],
-        notice=row["notice"],
-        open=bool(row["open"]),
-        times=json.loads(row["times"]),
-    )

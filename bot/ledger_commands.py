@@ -11,7 +11,9 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from bot.ledger import Ledger, Post, State, copy_back
+from bot.ledger import Ledger
+from bot.ledger_file import copy_back
+from bot.post import Post, State
 from bot.reception import SEEN_BY_MANY
 from bot.settings import Settings, read_environment
 from model.errors import NeedsOperator, writing

@@ -12,10 +12,11 @@ from rq.exceptions import NoSuchJobError
 
 from bot import phrases
 from bot.gates import Gates
-from bot.ledger import Ledger, Post
+from bot.ledger import Ledger
 from bot.manners import LONG_LINE, USUAL, Manners
 from bot.mention import Mention
 from bot.platforms.base import Closed, Gone, Page, Platform, Rejected, TryLater, asking
+from bot.post import Post
 from bot.reception import SEEN_BY_MANY, Reception
 from model.genre import Genre
 from model.request import KEY_PATTERN

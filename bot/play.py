@@ -14,10 +14,11 @@ from typing import IO, TextIO
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from bot.ledger import Ledger, Post
+from bot.ledger import Ledger
 from bot.parse import NotUnderstood, parse
 from bot.platforms.base import Page
 from bot.platforms.console import ConsolePlatform
+from bot.post import Post
 from bot.service import Bot
 from bot.settings import Settings
 from model.errors import NeedsOperator, writing

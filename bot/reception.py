@@ -8,10 +8,11 @@ from dataclasses import replace
 from typing import get_args
 
 from bot import phrases
-from bot.ledger import Ledger, Post
+from bot.ledger import Ledger
 from bot.manners import DAY_SECONDS, Manners
 from bot.mention import Mention, Visibility
 from bot.parse import Again, Command, Compose, Delete, Help, NotUnderstood, Start, Stop, parse
+from bot.post import Post
 from model.errors import NeedsOperator
 from model.genre import Genre
 from model.request import ComposeRequest, seed_of

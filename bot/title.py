@@ -5,6 +5,7 @@ on one network and fail on the next, so each dangerous sign becomes another one 
 that no network's rules know: `#` the musical sharp, the dot of `rock.fm` a middle dot, `$` a coin, `@` the word at.
 """
 
+import unicodedata
 from itertools import islice
 
 import regex
@@ -88,3 +89,10 @@ def _shorten(text: str, longest: int) -> str:
     if len(kept) <= longest:
         return "".join(kept)
     return "".join(kept[: longest - 1]).rstrip() + "…"
+
+
+def same_title(title: str) -> str:
+    """A title as takes are counted: case, width, spaces and marks at its ends make no difference."""
+    words = " ".join(unicodedata.normalize("NFKC", title).casefold().split())
+    bare = words.strip(" .,;:!?…\"'“”„‘’«»()[]-–—")
+    return bare or words

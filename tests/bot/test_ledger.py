@@ -6,8 +6,9 @@ import pytest
 from fake_network import make_mention
 from stub_studio import make_request
 
-from bot.ledger import Ledger, same_title
+from bot.ledger import Ledger
 from bot.tables import STEPS
+from bot.title import same_title
 from model.errors import NeedsOperator
 from worker.track import MP3, PNG, Track
 

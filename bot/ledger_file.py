@@ -1,0 +1,87 @@
+"""The file of the ledger: SQLite in WAL mode, its transactions, its copies, and what only the operator can mend."""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from threading import RLock
+from typing import Any
+
+from bot.tables import prepare
+from model.errors import NeedsOperator
+
+
+class LedgerFile:
+    """May be shared by threads, and read by other processes.
+
+    Every method raises NeedsOperator when the disk is full or the file is not ours to use.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path, self._lock = path, RLock()
+        with self._operator_errors():
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)  # it holds what people wrote
+            self._db = sqlite3.connect(path, timeout=30, isolation_level=None, check_same_thread=False)
+            self._db.row_factory = sqlite3.Row
+            self._db.execute("PRAGMA journal_mode = WAL")
+            self._db.execute("PRAGMA synchronous = FULL")  # what was posted must be known after a power cut
+            prepare(self._db)
+
+    def close(self) -> None:
+        """Close the file."""
+        self._db.close()
+
+    def copy_to(self, path: Path) -> None:
+        """Copy all of it, as it is at one moment, to a file."""
+        with self._lock, self._operator_errors(), closing(sqlite3.connect(path)) as copy:
+            self._db.backup(copy)
+
+    def _read(self, query: str, *values: Any) -> list[sqlite3.Row]:
+        with self._lock, self._operator_errors():
+            return self._db.execute(query, values).fetchall()
+
+    def _write(self, query: str, *values: Any) -> None:
+        with self._transaction() as db:
+            db.execute(query, values)
+
+    @contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        """All or nothing; one inside another is part of it."""
+        with self._lock, self._operator_errors():
+            if self._db.in_transaction:
+                yield self._db
+                return
+            self._db.execute("BEGIN IMMEDIATE")
+            try:
+                yield self._db
+                self._db.execute("COMMIT")
+            except BaseException:
+                self._db.rollback()
+                raise
+
+    @contextmanager
+    def _operator_errors(self) -> Iterator[None]:
+        try:
+            yield
+        except (sqlite3.OperationalError, sqlite3.DatabaseError, OSError) as error:
+            if isinstance(error, sqlite3.IntegrityError | sqlite3.ProgrammingError):
+                raise
+            raise NeedsOperator(f"{self._path}: {error}; make room, mend the rights or set LNH_DATA") from error
+
+
+def copy_back(kept: Path, path: Path) -> None:
+    """Make a ledger of a copy of one.
+
+    Raises:
+        NeedsOperator: The copy is damaged, or no ledger.
+    """
+    try:
+        with closing(sqlite3.connect(f"{kept.absolute().as_uri()}?immutable=1", uri=True)) as source:
+            (found,) = source.execute("PRAGMA integrity_check").fetchone()
+            source.execute("SELECT count(*) FROM posts")
+            if found != "ok":
+                raise sqlite3.DatabaseError(found)
+            with closing(sqlite3.connect(path)) as target:
+                source.backup(target)
+    except sqlite3.Error as error:
+        raise NeedsOperator(f"{kept}: {error}; take another back-up") from error

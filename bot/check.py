@@ -75,7 +75,7 @@ def _studio() -> Iterator[Finding]:
 def _bot(environment: Mapping[str, str]) -> Iterator[Finding]:
     yield _find("settings", lambda: _settings(environment))
     yield _find("redis", lambda: _redis(environment))
-    yield _find("store", lambda: Store(Settings.from_environment(environment).studio.store_url).url)
+    yield _find("store", lambda: Store(Settings.from_environment(environment).studio.store_url).examine())
     yield _find("ledger", lambda: _ledger(Settings.from_environment(environment)))
     yield from _platforms(environment)
 

@@ -35,7 +35,9 @@ def work_command(queue: str) -> None:
     keep_to_one_core()
     find_programs()
     find_soundfonts(genres)
-    studio = Studio(genres, Band.load, produce, Store(settings.store_url), Queues(redis))
+    store = Store(settings.store_url)
+    store.examine()
+    studio = Studio(genres, Band.load, produce, store, Queues(redis))
 
     def learn_anew() -> None:
         genres = load_genres()

@@ -32,8 +32,14 @@ class StudioSettings:
 
 
 def read_environment(dotenv: Path = Path(".env")) -> dict[str, str]:
-    """The variables of this process, and beneath them those of the file `.env` in the working folder."""
+    """The variables of this process, and beneath them those of the file `.env` in the working folder.
+
+    Those that begin with AWS_ become the process's own: the store's library looks for them there alone.
+    """
     written = {name: value for name, value in dotenv_values(dotenv).items() if value is not None}
+    for name, value in written.items():
+        if name.startswith("AWS_"):
+            os.environ.setdefault(name, value)
     return with_secrets({**written, **os.environ}, ("REDIS_URL",))
 
 

@@ -1,3 +1,5 @@
+import os
+
 import pytest
 
 from model.errors import NeedsOperator
@@ -23,3 +25,14 @@ def test_a_file_beside_a_variable_is_one_too_many(tmp_path, monkeypatch):
         read_environment(tmp_path / ".env")
 
     assert "secret" not in str(refusal.value)
+
+
+def test_the_credentials_of_the_store_may_stand_in_the_file_too(tmp_path, monkeypatch):
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "of the process")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "")
+    monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
+    (tmp_path / ".env").write_text("AWS_ACCESS_KEY_ID=band\nAWS_SECRET_ACCESS_KEY=secret\n")
+
+    read_environment(tmp_path / ".env")
+
+    assert (os.environ["AWS_ACCESS_KEY_ID"], os.environ["AWS_SECRET_ACCESS_KEY"]) == ("of the process", "secret")

@@ -116,3 +116,26 @@ def test_what_is_no_track_is_never_swept(tmp_path):
 
 def test_a_store_in_which_nothing_was_ever_put_is_swept_in_vain(tmp_path):
     assert Store(str(tmp_path / "tracks")).sweep(time.time(), ()) == 0
+
+
+def test_a_folder_is_examined_without_being_made(tmp_path):
+    store = Store(str(tmp_path / "data" / "tracks"))
+
+    assert store.examine() == f"{tmp_path}/data/tracks, at the first track"
+
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_cannot_be_made_is_the_operators_matter(tmp_path):
+    (tmp_path / "data").touch()
+
+    with pytest.raises(NeedsOperator, match=r"/data: tracks cannot be kept here; mend the rights or set LNH_STORE"):
+        Store(str(tmp_path / "data" / "tracks")).examine()
+
+
+def test_a_password_in_the_address_is_never_shown():
+    with pytest.raises(NeedsOperator) as error:
+        Store("moon://me:secret@example.org/tracks")
+
+    assert "moon://example.org/tracks" in str(error.value)
+    assert "secret" not in str(error.value)

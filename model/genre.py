@@ -6,7 +6,7 @@ import math
 import re
 import tomllib
 import types
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
@@ -17,6 +17,10 @@ from model.score import TIME_SIGNATURES, Role, TimeSignature
 GENRES_FOLDER = Path(__file__).resolve().parent.parent / "genres"
 SLOWEST_BPM, FASTEST_BPM = 20, 400
 MOST_TAKES = 64
+PLAYER_RANGES = {
+    "longest_loop": (1, math.inf), "program": (0, 127), "pan": (-1, 1), "tone": (-1, 1), "gain_db": (-40, 40),
+    "drive_db": (-40, 40), "send_db": (-60, 12),
+}  # fmt: skip
 WRITTEN = {float: "a number", int: "a whole number", str: "a text in quotes", bool: "true or false", tuple: "a list"}
 
 
@@ -232,7 +236,6 @@ def _check(genre: Genre, path: Path) -> None:
     tempo = genre.tempo
     roles = [player.role for player in genre.players]
     steps = [row.randomness for row in genre.sampling.freedom]
-    colours = (genre.look.background, genre.look.ink, *genre.look.colours)
     signatures = [metre.time_signature for metre in genre.time_signatures]
     shares = [metre.share for metre in genre.time_signatures]
     metres = ", ".join(f"[{beats}, {unit}]" for beats, unit in TIME_SIGNATURES)
@@ -252,29 +255,42 @@ def _check(genre: Genre, path: Path) -> None:
             not shares or min(shares) <= 0 or shares != sorted(shares, reverse=True) or abs(sum(shares) - 1) > 0.001,
         "archives is empty; name the songs that the composer learned as this genre": not genre.archives,
         f"players are {roles}; give each role once, and at least one": not roles or len(set(roles)) < len(roles),
-        "a player's longest_loop must be 1 at least": any(player.longest_loop < 1 for player in genre.players),
-        "a player's program must be 0 to 127": any(not 0 <= player.program <= 127 for player in genre.players),
-        "a player's pan must be -1 to 1": any(not -1 <= (player.pan or 0) <= 1 for player in genre.players),
-        "a player's tone must be -1 to 1": any(not -1 <= player.tone <= 1 for player in genre.players),
-        "gain_db and drive_db must be -40 to 40, send_db -60 to 12":
-            any(max(abs(player.gain_db), abs(player.drive_db)) > 40 or not -60 <= (player.send_db or 0) <= 12
-                for player in genre.players),
         f"sampling.freedom has randomness {steps}; rise from 0 to 1":
             len(steps) < 2 or steps != sorted(set(steps)) or (steps[0], steps[-1]) != (0, 1),
         f"sampling.takes is {genre.sampling.takes}; choose it from 1 to {MOST_TAKES}":
             not 1 <= genre.sampling.takes <= MOST_TAKES,
-        "sampling.freedom needs temperatures and top_p above 0, top_p at most 1, noise from 0 to below 1":
-            any(min(row.rhythm, row.pitch, row.structure) <= 0 or not 0 < row.top_p <= 1 or not 0 <= row.noise < 1
-                for row in genre.sampling.freedom),
         f"sound.loudness_lufs is {genre.sound.loudness_lufs:g}; choose it from -30 to -6":
             not -30 <= genre.sound.loudness_lufs <= -6,
         f"sound.swing is {genre.sound.swing:g}; choose it from 0.5, straight, to 0.75":
             not 0.5 <= genre.sound.swing <= 0.75,
-        f"look has the colours {', '.join(colours)}; write each as #rrggbb":
-            not all(re.fullmatch(r"#[0-9a-fA-F]{6}", colour) for colour in colours),
         f"look.colours has {len(genre.look.colours)} colours; give one for each of the {len(roles)} players":
             len(genre.look.colours) < len(roles),
     }
-    for problem, found in problems.items():
-        if found:
-            raise BadGenre(f"{path}: {problem}")
+    found = [problem for problem, holds in problems.items() if holds]
+    for problem in (*found, *_out_of_range(genre), *_no_colours(genre.look)):
+        raise BadGenre(f"{path}: {problem}")
+
+
+def _out_of_range(genre: Genre) -> Iterator[str]:
+    """What is wrong with single numbers of players and freedoms, by their place in the file."""
+    for index, player in enumerate(genre.players):
+        for key, (least, most) in PLAYER_RANGES.items():
+            value = getattr(player, key)
+            if value is not None and not least <= value <= most:
+                allowed = f"from {least} to {most}" if most < math.inf else f"of {least} at least"
+                yield f"players[{index}].{key} of the {player.role} is {value:g}; choose one {allowed}"
+    for index, row in enumerate(genre.sampling.freedom):
+        for key in ("rhythm", "pitch", "structure", "top_p"):
+            if getattr(row, key) <= 0:
+                yield f"sampling.freedom[{index}].{key} is {getattr(row, key):g}; choose one above 0"
+        if row.top_p > 1:
+            yield f"sampling.freedom[{index}].top_p is {row.top_p:g}; choose one of 1 at most"
+        if not 0 <= row.noise < 1:
+            yield f"sampling.freedom[{index}].noise is {row.noise:g}; choose one from 0 to below 1"
+
+
+def _no_colours(look: Look) -> Iterator[str]:
+    places = {f"colours[{index}]": colour for index, colour in enumerate(look.colours)}
+    for place, colour in {"background": look.background, "ink": look.ink, **places}.items():
+        if not re.fullmatch(r"#[0-9a-fA-F]{6}", colour):
+            yield f"look.{place} is {colour!r}; write it as #rrggbb"

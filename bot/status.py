@@ -102,7 +102,7 @@ def _poll_table(ledger: Ledger) -> Table:
 def _silent(ledger: Ledger) -> Iterator[str]:
     for platform, polled_at in ledger.last_polls().items():
         if time.time() - polled_at > LONGEST_SILENCE_SECONDS:
-            yield f"{platform} was last read {_ago(polled_at)}; is `lnh bot` running?"
+            yield f"{platform} was last read {_ago(polled_at)}; does `lnh bot` run, and does it let us in?"
 
 
 def places(settings: Settings) -> dict[str, Path]:

@@ -415,13 +415,15 @@ def test_the_stream_passes_over_what_is_no_call(mastodon_world: MastodonWorld):
 
 
 @pytest.mark.parametrize(
-    "events", ["nothing that is an event\n\n", "event: notification\ndata: {\n\n", "data: {}\n\n"]
+    "events", ["a secret\n\n", 'event: notification\ndata: {"a": "secret"\n\n', "data: secret\n\n"]
 )
 def test_a_stream_that_nobody_can_read_is_opened_again_later(mastodon_world: MastodonWorld, events: str):
     mastodon_world.fake.streamed = events
 
-    with pytest.raises(TryLater):
+    with pytest.raises(TryLater) as later:
         mastodon_world.connect().stream(lambda _: None, Event())
+
+    assert "secret" not in str(later.value)
 
 
 def test_a_server_without_a_stream_is_left_to_polling(mastodon_world: MastodonWorld):

@@ -83,16 +83,24 @@ class Critic:
                 mean, deviation, weights = (file.get_tensor(name) for name in ("mean", "deviation", "weights"))
             if about["format"] != str(FORMAT):
                 raise BadCritic(f"{path}: a critic of format {about['format']}, not {FORMAT}; run `lnh critic` again")
-            names = tuple(json.loads(about["names"]))
-            provenance = json.loads(about["provenance"])
-        except (OSError, SafetensorError, KeyError, ValueError) as error:
+            names, provenance = tuple(json.loads(about["names"])), json.loads(about["provenance"])
+        except (OSError, SafetensorError, KeyError, TypeError, ValueError, RecursionError) as error:
             raise BadCritic(f"{path}: no critic to be read ({error}); run `lnh critic` again") from error
+        if not (_belong_together(names, mean, deviation, weights) and isinstance(provenance, dict)):
+            raise BadCritic(f"{path}: its numbers do not belong together; run `lnh critic` again")
         return cls(names=names, mean=mean, deviation=deviation, weights=weights, provenance=provenance)
 
 
 def critic_path(weights: Path) -> Path:
     """Where the critic of a weights file's songs lies: beside it."""
     return weights.with_suffix(".critic.safetensors")
+
+
+def _belong_together(names: tuple[Any, ...], mean: Floats, deviation: Floats, weights: Floats) -> bool:
+    shapes = [mean.shape == (len(names),), deviation.shape == (len(names),), weights.shape == (len(names) + 1,)]
+    words = [isinstance(name, str) for name in names]
+    kinds = [each.dtype == np.float64 and bool(np.isfinite(each).all()) for each in (mean, deviation, weights)]
+    return all((*shapes, *words, *kinds))
 
 
 def draw(odds: Floats, rng: np.random.Generator) -> int:

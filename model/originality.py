@@ -12,7 +12,7 @@ one. (The tenth is often a version of the other that goes by another name.)
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
@@ -97,12 +97,20 @@ class Index:
             raise BadIndex(f"{path}: no index of training songs: {error}; train the genre again") from error
         if (about.get("format"), about.get("gram")) != (str(FORMAT), str(GRAM)):
             raise BadIndex(f"{path}: an index of format {about.get('format')}, not {FORMAT}; train the genre again")
-        return cls(hashes=hashes, songs=songs, thinning=int(about["thinning"]), limit=int(about["limit"]))
+        sizes = [about.get("thinning", ""), about.get("limit", "")]
+        if not all(size.isdecimal() and int(size) > 0 for size in sizes) or not _belong_together(hashes, songs):
+            raise BadIndex(f"{path}: its numbers do not belong together; train the genre again")
+        return cls(hashes=hashes, songs=songs, thinning=int(sizes[0]), limit=int(sizes[1]))
 
 
 def index_path(weights: Path) -> Path:
     """Where the index of a weights file's training songs lies: beside it."""
     return weights.with_suffix(".originality.safetensors")
+
+
+def _belong_together(hashes: NDArray[Any], songs: NDArray[Any]) -> bool:
+    kinds = hashes.dtype == np.uint32 and songs.dtype == np.uint16
+    return bool(kinds and hashes.ndim == 1 and hashes.shape == songs.shape and (np.diff(hashes.astype(int)) >= 0).all())
 
 
 def build_index(

@@ -17,6 +17,7 @@ from model.network import Architecture, Composer, input_rows
 from model.reader import INPUTS
 
 WEIGHTS_FOLDER = Path(__file__).resolve().parent.parent / "weights"
+LONGEST_WINDOW = 2**16  # tokens; far beyond what is of use
 FORMAT = json.dumps({"vocabulary": t.FINGERPRINT, "inputs": INPUTS})
 
 
@@ -68,7 +69,7 @@ def load_base(path: Path) -> Composer:
     if metadata.get("format") != FORMAT:
         try:
             tensors = _grown(metadata, tensors)
-        except (KeyError, TypeError, ValueError, IndexError) as error:
+        except (ArithmeticError, RuntimeError, KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
             raise BadWeights(f"{path}: made for a vocabulary that it does not tell; choose another base") from error
     return _network(path, metadata, tensors).train()
 
@@ -86,13 +87,29 @@ def _read(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
 
 def _network(path: Path, metadata: Mapping[str, str], tensors: dict[str, Tensor]) -> Composer:
     try:
-        network = Composer(Architecture(**json.loads(metadata["architecture"])))
+        network = Composer(_architecture(metadata, tensors))
         network.load_state_dict(tensors)
-    except (ArithmeticError, RuntimeError, KeyError, TypeError, ValueError) as error:
+    except (ArithmeticError, RuntimeError, KeyError, IndexError, TypeError, ValueError) as error:
         raise _damaged(path, error) from error
     if not all(torch.isfinite(tensor).all() for tensor in tensors.values()):
         raise BadWeights(f"{path}: holds numbers that are not finite; restore it or train it again with `lnh train`")
     return network
+
+
+def _architecture(metadata: Mapping[str, str], tensors: Mapping[str, Tensor]) -> Architecture:
+    """What the header says, unless the tensors say otherwise: a damaged one could ask for more memory than there is.
+
+    Raises:
+        ValueError, KeyError, IndexError, TypeError, RecursionError
+    """
+    told = Architecture(**json.loads(metadata["architecture"]))
+    width = tensors["token.weight"].shape[1]
+    layers = len({name.split(".")[1] for name in tensors if name.startswith("blocks.")})
+    if not all(type(each) is int for each in asdict(told).values()) or (told.width, told.layers) != (width, layers):
+        raise ValueError(f"an architecture of {told}, for tensors of {layers} layers and width {width}")
+    if told.heads < 1 or told.width % (2 * told.heads) or not 0 < told.window <= LONGEST_WINDOW:
+        raise ValueError(f"an architecture of {told}, which cannot be")
+    return told
 
 
 def _damaged(path: Path, error: Exception) -> BadWeights:
@@ -102,8 +119,7 @@ def _damaged(path: Path, error: Exception) -> BadWeights:
 
 def _grown(metadata: Mapping[str, str], tensors: dict[str, Tensor]) -> dict[str, Tensor]:
     """The tensors with rows for today's tokens and inputs, each filled with its old row where there was one."""
-    architecture = Architecture(**json.loads(metadata["architecture"]))
-    fresh = Composer(architecture)
+    fresh = Composer(_architecture(metadata, tensors))
     token, known = fresh.token.weight.detach().clone(), torch.zeros_like(fresh.known.weight)
     old_names: list[str] = json.loads(metadata["names"])
     for row, name in enumerate(old_names):
@@ -133,13 +149,18 @@ def read_architecture(path: Path) -> Architecture:
     Raises:
         BadWeights: Missing or damaged.
     """
-    return Architecture(**_read_about(path, "architecture"))
+    try:
+        return Architecture(**_read_about(path, "architecture"))
+    except TypeError as error:
+        raise _damaged(path, error) from error
 
 
 def _read_about(path: Path, key: str) -> dict[str, Any]:
     try:
         with safe_open(path, framework="pt") as stored:
-            about: dict[str, Any] = json.loads((stored.metadata() or {})[key])
-            return about
-    except (SafetensorError, OSError, KeyError, ValueError) as error:
+            about = json.loads((stored.metadata() or {})[key])
+    except (SafetensorError, OSError, KeyError, ValueError, RecursionError) as error:
         raise BadWeights(f"{path}: no {key} to be read ({error})") from error
+    if not isinstance(about, dict):
+        raise BadWeights(f"{path}: no {key} to be read ({about!r:.80} is no table)")
+    return about

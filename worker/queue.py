@@ -6,9 +6,10 @@ from dataclasses import dataclass, replace
 from typing import Literal, Self
 
 from redis import Redis
+from redis.client import Pipeline
 from redis.exceptions import WatchError
 from rq import Queue, Retry
-from rq.exceptions import AbandonedJobError, DuplicateJobError
+from rq.exceptions import AbandonedJobError, DuplicateJobError, InvalidJobOperation
 from rq.executions import Execution, ExecutionRegistry
 from rq.job import Job, JobStatus
 from rq.utils import now
@@ -46,25 +47,33 @@ class Tries(ExecutionRegistry):
     """RQ's list of a job's tries, without those that Redis has forgotten.
 
     RQ's own names the try of a killed worker for a minute longer than it knows it, and meanwhile fails to delete the
-    job: the next worker's success became a failure, and a job given up could not be taken away.
+    job: the next worker's success became a failure, and a job given up could not be taken away. Of the try of a worker
+    that was cut off and came back it knows a heartbeat, and no more.
     """
 
     def get_executions(self, start: int = 0, end: int = -1) -> list[Execution]:
         """Those that are still known."""
         tries = []
         for each in self.get_execution_ids(start, end):
-            with suppress(ValueError):
+            with suppress(ValueError, KeyError):
                 tries.append(Execution.fetch(each, self.job_id, self.connection))
         return tries
 
 
 class TriedJob(Job):
-    """RQ's job, with such a list."""
+    """RQ's job, with such a list, of which two workers may hold the same."""
 
     @property
     def execution_registry(self) -> ExecutionRegistry:
         """Its tries."""
         return Tries(self.id, self.connection)
+
+    def delete(
+        self, pipeline: Pipeline | None = None, remove_from_queue: bool = True, delete_dependents: bool = False
+    ) -> None:
+        """As RQ's; but what a worker that was taken for dead has finished and deleted meanwhile may be gone."""
+        with suppress(InvalidJobOperation):
+            super().delete(pipeline, remove_from_queue, delete_dependents)
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,12 +28,15 @@ class Gates:
             REFUSED.labels(name).set(0)
 
     def is_shut(self, name: str) -> bool:
-        """Whether a network is to be left alone for now."""
+        """Whether a network is not to be answered for now; it may still be read, where it lets us."""
         shut = self._shut.get(name)
         return shut is not None and time.monotonic() < shut[1]
 
-    def refused(self, trouble: Closed, deed: Deed) -> None:
+    def refused(self, trouble: Closed, deed: Deed) -> float:
         """Leave a network alone for a while. Said once, until it lets us in again.
+
+        Returns:
+            Seconds until it may be tried again.
 
         Raises:
             Closed: Every network refuses us, and none has let us in since the start: somebody is there to mend it.
@@ -48,6 +51,7 @@ class Gates:
             others = [name for name in self._names if name not in self._shut]
             meanwhile = f", and going on with {' and '.join(others)}" if others else ""
             log.error("%s; asking again every %.0f minutes%s", trouble, RETRY_SECONDS / 60, meanwhile)
+        return RETRY_SECONDS
 
     def let_in(self, name: str, deed: Deed) -> None:
         """Note that a network let us do something; one that refused something else is not open for that."""

@@ -61,14 +61,14 @@ class Listener:
         while not stop.is_set():
             self._heard.clear()
             try:
+                if time.monotonic() >= next_poll:
+                    next_poll = time.monotonic() + self._platform.poll_seconds
+                    self.poll()
+                    self._gates.let_in(self._platform.name, "reading")
                 if not self._gates.is_shut(self._platform.name):
-                    if time.monotonic() >= next_poll:
-                        next_poll = time.monotonic() + self._platform.poll_seconds
-                        self.poll()
-                        self._gates.let_in(self._platform.name, "reading")
                     self.put_on_the_way()
             except Closed as trouble:
-                self._gates.refused(trouble, "reading")
+                next_poll = time.monotonic() + self._gates.refused(trouble, "reading")
             except TryLater as later:
                 next_poll = time.monotonic() + max(1.0, later.seconds)
                 log.warning("%s: %s", self._platform.name, later)

@@ -314,3 +314,17 @@ def test_a_network_that_refused_us_is_read_again_when_it_lets_us_in(network, led
     assert said == [
         "mastodon: the token is refused; asking again every 0 minutes", "mastodon: lets us in again",
     ]  # fmt: skip
+
+
+def test_a_network_that_lets_us_not_answer_is_still_read(network, ledger, queues):
+    shut = gates.Gates(["mastodon", "x"])
+    shut.refused(Closed("mastodon", "mastodon: no"), "answering")
+    network.poll_seconds = 0.05
+
+    with running(Listener(network, ledger, queues, load_genres(), "heavy-metal", gates=shut)):
+        wait_until(lambda: ledger.bookmark("mastodon") is not None)
+        key = network.post(ASK)
+        wait_until(lambda: ledger.find(key))
+
+    assert ledger.find(key).state == "seen"
+    assert queued(queues, "compose") == []

@@ -41,7 +41,7 @@ class Channel:
     tone: Curve = ()
     gate: bool = False  # cuts the tails of fast hits
     squeeze: float = 1.0  # ratio of its compressor
-    level_lu: float = 0.0  # added to its role's; for drums, to how the kit was recorded
+    level_lu: float = 0.0  # added to its role's; of a piece of a kit, what it is drawn towards, to the kit
     pan: float | None = None  # -1 left to 1 right; None is its role's place
     send_db: float = -14.0  # into the room
 
@@ -49,6 +49,7 @@ class Channel:
 LEVELS_LU: dict[Role, float] = {"drums": 0, "rhythm": -5, "bass": -5, "rhythm_2": -6.5, "lead": -3.5, "keys": -6}
 PANS: dict[Role, float] = {"drums": 0, "rhythm": -0.45, "bass": 0, "rhythm_2": 0.45, "lead": 0.12, "keys": 0.3}
 
+SOLO: Curve = ((1500, 0), (3200, -4), (5000, -2))  # a single distorted guitar is not to hiss over its band
 LOW_CUT: Curve = ((40, -24), (90, -9), (150, -1), (250, 0))
 
 FAMILIES: dict[Family, Channel] = {
@@ -75,7 +76,7 @@ FAMILIES: dict[Family, Channel] = {
         hand=FINGERS, rig=Rig(model="bass", cabinet="bass"), squeeze=4.0, pan=0.0, send_db=NO_SEND_DB,
     ),
     "upright bass": Channel(
-        hand=Hand(lag_seconds=0.002), tone=((25, -24), (45, 0), (90, 2), (250, -1), (800, 1), (2500, 2), (8000, 0)),
+        hand=Hand(lag_seconds=0.002), tone=((25, -24), (45, 0), (90, 0), (250, 2), (700, 5), (2500, 4), (8000, 0)),
         squeeze=2.5, pan=0.0, send_db=-20,
     ),
     "synth bass": Channel(
@@ -90,7 +91,7 @@ FAMILIES: dict[Family, Channel] = {
         send_db=-13,
     ),
     "harpsichord": Channel(
-        hand=KEYS, wide=True, tone=((50, -12), (100, 0), (3000, -1), (8000, -2)), send_db=-10,
+        hand=KEYS, wide=True, tone=((50, -12), (100, 0), (1500, 0), (3000, -3), (8000, -4)), send_db=-10,
     ),
     "organ": Channel(
         hand=KEYS, wide=True, tone=((40, -12), (90, -3), (300, -1), (1500, 1), (8000, -2)), level_lu=-0.5, send_db=-13,
@@ -130,59 +131,69 @@ Kit = dict[Piece, Channel]
 KITS: dict[str, Kit] = {
     "rock": {
         "kick": Channel(
-            hand=DRUMMER, gate=True, squeeze=2.0, send_db=-24, level_lu=1.0,
+            hand=DRUMMER, gate=True, squeeze=2.0, send_db=-24, level_lu=-6.0,
             tone=((25, -18), (45, 0), (65, 2), (110, 1), (300, -5), (600, -3), (2500, 3), (5000, 3), (10000, -3)),
         ),
         "snare": Channel(
-            hand=DRUMMER, squeeze=2.0, send_db=-12, level_lu=0.5,
+            hand=DRUMMER, squeeze=2.0, send_db=-12, level_lu=-6.0,
             tone=((60, -24), (120, -4), (200, 3), (450, -3), (2500, 1), (5000, 3), (10000, 2)),
         ),
         "toms": Channel(
-            hand=DRUMMER, wide=True, squeeze=2.0, send_db=-13, level_lu=-2.0,
+            hand=DRUMMER, wide=True, squeeze=2.0, send_db=-13, level_lu=-7.5,
             tone=((40, -12), (80, 2), (350, -4), (3500, 3), (10000, 0)),
         ),
         "cymbals": Channel(
-            hand=DRUMMER, wide=True, send_db=-15, squeeze=2.0, level_lu=-4.0,
-            tone=((80, -36), (250, -12), (500, -3), (3000, -1), (9000, 2), (16000, 1)),
+            hand=DRUMMER, wide=True, send_db=-15, squeeze=2.0, level_lu=-10.5,
+            tone=((80, -36), (250, -12), (500, -3), (3000, 0), (6000, -1), (9000, -4), (12000, -9), (16000, -14)),
         ),
     },
     "power": {
         "kick": Channel(
-            hand=DRUMMER, gate=True, squeeze=3.0, send_db=-30, level_lu=1.0,
+            hand=DRUMMER, gate=True, squeeze=3.0, send_db=-30, level_lu=-6.5,
             tone=((25, -18), (45, 2), (62, 1), (100, 0), (250, -7), (500, -6), (1500, -1), (3500, 6), (6000, 5),
                   (10000, 0)),
         ),
         "snare": Channel(
-            hand=DRUMMER, squeeze=3.0, send_db=-11, level_lu=1.5,
+            hand=DRUMMER, squeeze=3.0, send_db=-11, level_lu=-5.5,
             tone=((60, -24), (120, -4), (190, 4), (450, -4), (2000, 1), (5000, 4), (10000, 3)),
         ),
         "toms": Channel(
-            hand=DRUMMER, wide=True, squeeze=2.0, send_db=-13, level_lu=-3.0,
+            hand=DRUMMER, wide=True, squeeze=2.0, send_db=-13, level_lu=-8.0,
             tone=((40, -12), (80, 3), (350, -6), (3500, 4), (10000, 1)),
         ),
         "cymbals": Channel(
-            hand=DRUMMER, wide=True, send_db=-15, squeeze=2.0, level_lu=-6.0,
-            tone=((80, -48), (300, -15), (600, -4), (3000, -1), (9000, 2), (16000, 2)),
+            hand=DRUMMER, wide=True, send_db=-15, squeeze=2.0, level_lu=-11.0,
+            tone=((80, -48), (300, -15), (600, -4), (3000, -1), (6000, 0), (9000, -1), (12000, -4), (16000, -9)),
         ),
     },
     "jazz": {
         "kick": Channel(
-            hand=DRUMMER, squeeze=1.5, send_db=-16, level_lu=-2.0, tone=((25, -18), (50, 1), (300, -2), (3000, 1)),
+            hand=DRUMMER, squeeze=1.5, send_db=-16, level_lu=-13.0,
+            tone=((25, -24), (50, -4), (90, 0), (300, -2), (3000, 1)),
         ),
-        "snare": Channel(hand=DRUMMER, squeeze=1.5, send_db=-11, tone=((80, -12), (200, 0), (5000, 2), (12000, 2))),
-        "toms": Channel(hand=DRUMMER, wide=True, send_db=-12, tone=((40, -12), (90, 0), (350, -2), (5000, 1))),
+        "snare": Channel(
+            hand=DRUMMER, squeeze=1.5, send_db=-11, level_lu=-10.0, tone=((80, -12), (200, 0), (5000, 2), (12000, 2)),
+        ),
+        "toms": Channel(
+            hand=DRUMMER, wide=True, send_db=-12, level_lu=-9.0, tone=((40, -12), (90, 0), (350, -2), (5000, 1)),
+        ),
         "cymbals": Channel(
-            hand=DRUMMER, wide=True, send_db=-13, level_lu=-1.5,
-            tone=((80, -24), (300, -4), (3000, 0), (9000, 2), (16000, 2)),
+            hand=DRUMMER, wide=True, send_db=-13, level_lu=-8.0,
+            tone=((80, -24), (300, -4), (3000, 0), (6000, -1), (9000, -3), (12000, -7), (16000, -12)),
         ),
     },
     "electronic": {
         "kick": Channel(
-            hand=MACHINE, gate=True, squeeze=2.0, send_db=NO_SEND_DB, level_lu=1.0, tone=((25, -18), (45, 1), (60, 2)),
+            hand=MACHINE, gate=True, squeeze=2.0, send_db=NO_SEND_DB, level_lu=-5.0, tone=((25, -18), (45, 1), (60, 2)),
         ),
-        "snare": Channel(hand=MACHINE, squeeze=2.0, send_db=-13, tone=((80, -18), (180, 1), (5000, 2))),
-        "toms": Channel(hand=MACHINE, wide=True, send_db=-15),
-        "cymbals": Channel(hand=MACHINE, wide=True, send_db=-18, level_lu=-2.0, tone=((80, -36), (300, -9), (9000, 1))),
+        "snare": Channel(
+            hand=MACHINE, squeeze=2.0, send_db=-13, level_lu=-7.0, tone=((80, -18), (180, 1), (5000, 2)),
+        ),
+        "toms": Channel(hand=MACHINE, wide=True, send_db=-15, level_lu=-9.0),
+        "cymbals": Channel(
+            hand=MACHINE, wide=True, send_db=-18, level_lu=-11.0,
+            tone=((80, -36), (300, -9), (6000, 0), (9000, -2), (16000, -10)),
+        ),
     },
 }  # fmt: skip
 _KITS_FROM: tuple[tuple[int, str], ...] = ((0, "rock"), (16, "power"), (24, "electronic"), (32, "jazz"))
@@ -201,19 +212,18 @@ def channels_of(player: Player) -> dict[Name, Channel]:
         return {piece: _as_told(channel, player, is_drum=True) for piece, channel in KITS[kit].items()}
     channel = FAMILIES[family_of(player)]
     if player.role != "rhythm" and channel.takes == 2:
-        channel = replace(channel, takes=1, send_db=channel.send_db + 6)
+        channel = replace(channel, takes=1, tone=SOLO, send_db=channel.send_db + 6)
     return {player.role: _as_told(channel, player)}
 
 
 def _as_told(channel: Channel, player: Player, *, is_drum: bool = False) -> Channel:
     """A channel with what the genre file says of its player."""
-    role_level = 0.0 if is_drum else LEVELS_LU[player.role]
     role_pan = PANS[player.role] if channel.pan is None else channel.pan
     return replace(
         channel,
         takes=channel.takes if player.takes is None else player.takes,
         pan=role_pan if player.pan is None else player.pan,
-        level_lu=role_level + channel.level_lu + player.gain_db,
+        level_lu=(0.0 if is_drum else LEVELS_LU[player.role]) + channel.level_lu + player.gain_db,
         send_db=channel.send_db if player.send_db is None else player.send_db,
         rig=channel.rig if is_drum else _rig(channel.rig, player),
         program=None if player.amp == "none" else channel.program,

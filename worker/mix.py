@@ -17,6 +17,8 @@ from worker.room import resound
 from worker.tone import Sound, shape
 
 MOST_SIDE = 0.35  # power of what differs between left and right, to what they share
+KIT_EVENING = 0.7  # how much of the way to its level a piece of a kit is drawn
+MOST_KIT_EVENING_DB = 6.0
 DRUMS_LUFS = -20.0  # what the others' levels are counted from: leaves peaks of a full band below full scale
 
 
@@ -64,13 +66,14 @@ def _played(stems: Stems, genre: Genre) -> Iterator[tuple[Name, Channel, Sound]]
     for player in genre.players:
         for name, channel in channels_of(player).items():
             if name in stems and stems[name].any():
-                yield name, channel, put_through(stems[name], channel, kit_db if name in PIECES else None)
+                piece_db = kit_db + player.gain_db if name in PIECES else None  # its level is told of the gain, too
+                yield name, channel, put_through(stems[name], channel, piece_db)
 
 
 def put_through(sound: Sound, channel: Channel, kit_db: float | None = None) -> Sound:
     """A stem through its channel: gate, amplifier, tone, compressor, level, place and width; two sides.
 
-    A piece of a kit is given the kit's gain.
+    A piece of a kit is told the kit's gain.
     """
     sound = gate_tails(sound) if channel.gate else sound
     sound = amplify(sound, channel.rig) if channel.rig else sound
@@ -103,10 +106,12 @@ def squeeze(sound: Sound, ratio: float) -> Sound:
 
 
 def set_fader(sound: Sound, level_lu: float, kit_db: float | None = None) -> Sound:
-    """A stem at its level, to that of the drums, while it plays; a piece of a kit as it was recorded, more or less."""
+    """A stem at its level, to that of the drums, while it plays; a piece of a kit is only drawn towards it."""
     if kit_db is None:
         return set_level(sound, DRUMS_LUFS + level_lu)
-    return sound * np.float32(10 ** ((kit_db + level_lu) / 20))
+    missing_lu = DRUMS_LUFS + level_lu - playing_level(sound) - kit_db
+    drawn_db = np.clip(KIT_EVENING * missing_lu, -MOST_KIT_EVENING_DB, MOST_KIT_EVENING_DB)
+    return sound * np.float32(10 ** ((kit_db + drawn_db) / 20))
 
 
 def narrow(sound: Sound) -> Sound:

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scores import make_score
@@ -100,15 +102,32 @@ def test_a_squeezed_stem_is_more_even():
     assert after < before - 2
 
 
-def test_a_kit_is_brought_to_its_level_and_keeps_its_balance():
+def test_a_kit_is_brought_to_its_level():
     loud, soft = sine(997, 2.0, 0.1, sides=1), sine(997, 2.0, 0.01)
 
-    gain_db = kit_gain_db([loud, soft])
+    gain = np.float32(10 ** (kit_gain_db([loud, soft]) / 20))
 
-    pieces = [set_fader(piece, 0.0, gain_db) for piece in (loud, soft)]
-    assert rms_db(pieces[0]) - rms_db(pieces[1]) == pytest.approx(20, abs=0.01)
-    assert playing_level(pieces[0] + pieces[1]) == pytest.approx(DRUMS_LUFS, abs=0.1)
+    assert playing_level(gain * (loud + soft)) == pytest.approx(DRUMS_LUFS, abs=0.1)
     assert kit_gain_db([]) == kit_gain_db([silence()]) == 0
+
+
+@pytest.mark.parametrize(("recorded_db", "heard_lu"), [(0, 0), (5, 1.5), (-5, -1.5), (-30, -24)])
+def test_a_piece_of_a_kit_is_drawn_towards_its_level_by_a_few_decibels(recorded_db, heard_lu):
+    piece = set_fader(sine(200, sides=1), 0.0) * np.float32(10 ** (recorded_db / 20))
+
+    heard = set_fader(piece, 0.0, kit_db=0.0)
+
+    assert playing_level(heard) == pytest.approx(DRUMS_LUFS + heard_lu, abs=0.1)
+    assert not set_fader(silence(), 0.0, kit_db=0.0).any()
+
+
+def test_a_drummer_is_turned_up_and_down_as_a_whole(stems):
+    drummer = METAL.player("drums")
+    louder = replace(METAL, players=(replace(drummer, gain_db=3.0),))
+
+    usual, turned_up = (separate(stems, genre) for genre in (replace(METAL, players=(drummer,)), louder))
+
+    assert [rms_db(turned_up[name]) - rms_db(usual[name]) for name in usual] == pytest.approx([3.0] * 3, abs=0.01)
 
 
 def test_a_part_is_brought_to_its_level_however_it_was_recorded():

@@ -58,8 +58,8 @@ class Deliverer:
                 raise ValueError(f"{key}: deliver job with the track of another")
             self._ledger.rendered(key, track)
         post = self._ledger.find(key)
-        if post is None or not post.open:
-            log.info("nothing is open")
+        if post is None or not post.open or post.state == "seen":
+            log.info("nothing is to be answered")
             return
         platform = self._platforms.get(post.mention.platform)
         if platform is None:

@@ -133,7 +133,11 @@ class Listener:
                     if self._platform.says_line:
                         self._tell_line(post.key)
         out_of_turn = self._ledger.out_of_turn(self._platform.name)
-        posts = [post for post in self._ledger.unfinished(self._platform.name) if post.key not in out_of_turn]
+        posts = [
+            post
+            for post in self._ledger.unfinished(self._platform.name)
+            if post.key not in out_of_turn and post.state != "seen"  # which the stream told of only now
+        ]
         composing = self._queues.states([compose_id(post.key) for post in posts])
         delivering = self._queues.states([deliver_id(post.key) for post in posts])
         for post, compose, deliver in zip(posts, composing, delivering, strict=True):

@@ -308,6 +308,15 @@ def test_a_network_that_refuses_us_is_left_alone_for_a_while_and_then_answered(n
     assert ledger.find(KEY).state == "posted"
 
 
+def test_a_post_that_nobody_has_looked_at_yet_is_not_answered(deliverer, network, ledger):
+    ledger.hear(make_mention(root_id="2"))
+
+    deliverer.deliver("mastodon-2", None)
+
+    assert network.replies == []
+    assert ledger.find("mastodon-2").open
+
+
 def test_a_key_that_the_ledger_does_not_know_is_not_answered(deliverer, network):
     deliverer.deliver("mastodon-77", None)
 

@@ -328,3 +328,15 @@ def test_a_network_that_lets_us_not_answer_is_still_read(network, ledger, queues
 
     assert ledger.find(key).state == "seen"
     assert queued(queues, "compose") == []
+
+
+def test_a_mention_that_the_stream_tells_in_the_middle_of_a_round_waits_for_the_next(listener, ledger, queues):
+    """It was answered with help: a row that nobody has looked at yet asks for no song."""
+    key, real = "mastodon-77", ledger.out_of_turn
+    ledger.out_of_turn = lambda platform: ledger.hear(make_mention(ASK, root_id="77")) or real(platform)
+
+    listener.put_on_the_way()
+
+    assert (ledger.find(key).state, queued(queues, "deliver"), queued(queues, "compose")) == ("seen", [], [])
+    listener.put_on_the_way()
+    assert queued(queues, "compose") == [key]

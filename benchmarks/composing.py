@@ -30,9 +30,10 @@ from model.guards import guard  # noqa: E402
 from model.network import Composer  # noqa: E402
 from model.quick import QuickDecoder  # noqa: E402
 from model.reader import Reader  # noqa: E402
-from model.sampling import Method, compose_streams, freedom_at  # noqa: E402
+from model.sampling import Method, Piece, compose_streams, freedom_at  # noqa: E402
 
 BARS, TEMPO_BPM, RUNS, OPENING = 32, 160, 3, 8
+SONGS = 16  # of a row; of those of one song at once, a quarter
 WAYS = {"plain": PlainDecoder, "fast": decoder_of}
 
 
@@ -43,12 +44,14 @@ class Case:
     way: str
     method: Method = "probability"
     threads: int = 1
-    songs: int = 1  # at once
+    songs: int = 1  # asked for together
+    at_once: int = 16  # of these, side by side
 
 
 CASES = (
-    Case(way="plain"), Case(way="fast"), Case(way="fast", songs=4), Case(way="fast", songs=8),
-    Case(way="fast", method="embedding"), Case(way="fast", method="embedding", songs=8), Case(way="fast", threads=2),
+    Case(way="plain"), Case(way="fast"), Case(way="fast", songs=16, at_once=4), Case(way="fast", songs=16, at_once=8),
+    Case(way="fast", songs=4), Case(way="fast", songs=16), Case(way="fast", method="embedding"),
+    Case(way="fast", method="embedding", songs=16), Case(way="fast", threads=2), Case(way="fast", songs=16, threads=2),
 )  # fmt: skip
 
 
@@ -67,12 +70,13 @@ def main() -> None:
     text = "\n".join([
         "# Composing",
         "",
-        f"{machine()}. By `python benchmarks/composing.py {name}`: songs of {BARS} bars at {TEMPO_BPM} bpm, median of "
-        f"{RUNS} runs with seeds 0, 1, …; seconds of processor time, of all threads together. `plain` is the network "
-        "as it was trained; `fast` is what the band does on this machine.",
+        f"{machine()}. By `python benchmarks/composing.py {name}`: songs of {BARS} bars at {TEMPO_BPM} bpm with "
+        f"seeds 0 to {SONGS - 1}, one at once with seeds 0 to {SONGS // 4 - 1}; seconds of processor time, of all "
+        "threads together. `plain` is the network as it was trained; `fast` is what the band does on this machine. Of "
+        "more songs than places each waits for one; a request is four songs, its takes.",
         "",
-        "| way | sampling | threads | songs at once | notes/s | seconds of music/s | tokens/s | seconds a song |",
-        "|---|---|---|---|---|---|---|---|",
+        "| way | sampling | threads | songs asked together | at once | notes/s | music s/s | tokens/s | s a song |",
+        "|---|---|---|---|---|---|---|---|---|",
         *rows,
         "",
         *limits(band.network),
@@ -89,30 +93,33 @@ def main() -> None:
 def row(band: Band, case: Case) -> str:
     """One line of the table."""
     torch.set_num_threads(case.threads)
-    sampling.decoder_of = WAYS[case.way]  # type: ignore[assignment]
-    seconds, notes, tokens = [], [], []
-    for run in range(RUNS):
-        began = time.process_time()
-        readers = compose(band, case.method, range(run * case.songs, (run + 1) * case.songs))
-        seconds.append(time.process_time() - began)
-        scores = [reader.score(TEMPO_BPM) for reader in readers]
-        notes.append(sum(len(part.notes) for score in scores for part in score.parts) / seconds[-1])
-        tokens.append(sum(len(t.encode(score, band.genre.archives[0])) for score in scores) / seconds[-1])
-    music = case.songs * BARS * 4 * 60 / TEMPO_BPM
+    sampling.decoder_of, sampling.AT_ONCE = WAYS[case.way], case.at_once  # type: ignore[assignment]
+    songs = SONGS if case.songs > 1 else SONGS // 4
+    scores = []
+    began = time.process_time()
+    for seed in range(0, songs, case.songs):
+        scores += [reader.score(TEMPO_BPM) for reader in compose(band, case.method, range(seed, seed + case.songs))]
+    seconds = time.process_time() - began
+    notes = sum(len(part.notes) for score in scores for part in score.parts)
+    tokens = sum(len(t.encode(score, band.genre.archives[0])) for score in scores)
+    music = songs * BARS * 4 * 60 / TEMPO_BPM
     return (
-        f"| {case.way} | {case.method} | {case.threads} | {case.songs} | {median(notes):.0f} "
-        f"| {median(music / taken for taken in seconds):.0f} | {median(tokens):.0f} "
-        f"| {median(seconds) / case.songs:.2f} |"
+        f"| {case.way} | {case.method} | {case.threads} | {case.songs} | {min(case.at_once, case.songs)} "
+        f"| {notes / seconds:.0f} | {music / seconds:.0f} | {tokens / seconds:.0f} | {seconds / songs:.2f} |"
     )
 
 
 def compose(band: Band, method: Method, seeds: range) -> list[Reader]:
     """As the band does at its default randomness, without choosing among takes."""
-    return compose_streams(
-        band.network, t.header(band.genre.archives[0], TEMPO_BPM, band.roles), bars=BARS,
-        freedom=freedom_at(band.genre.sampling.freedom, band.genre.randomness), method=method,
-        rngs=[np.random.default_rng([seed, 0]) for seed in seeds], guard=partial(guard, band.genre, (4, 4)),
-    )  # fmt: skip
+    pieces = [
+        Piece(
+            header=t.header(band.genre.archives[0], TEMPO_BPM, band.roles), bars=BARS,
+            freedom=freedom_at(band.genre.sampling.freedom, band.genre.randomness),
+            guard=partial(guard, band.genre, (4, 4)), rng=np.random.default_rng([seed, 0]),
+        )
+        for seed in seeds
+    ]  # fmt: skip
+    return compose_streams(band.network, pieces, method=method)
 
 
 def limits(network: Composer) -> list[str]:
@@ -152,9 +159,9 @@ def memory() -> str:
     torch.set_num_threads(1)
     bands = [Band.load(genre) for genre in load_genres().values()]
     for band in bands:
-        compose(band, "probability", range(1))
+        compose(band, "probability", range(sampling.AT_ONCE))
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3
-    return f"With {len(bands)} genres loaded and played one after another, a process holds {peak:.0f} MB."
+    return f"With {len(bands)} genres loaded and played one after another, {sampling.AT_ONCE} songs at once, a process holds {peak:.0f} MB."
 
 
 def accuracy(band: Band) -> str:
@@ -165,8 +172,9 @@ def accuracy(band: Band) -> str:
         heard = []
         for way in (PlainDecoder, QuickDecoder):
             decoder = way(band.network, 1)
-            decoder.read(tokens[:, :OPENING], known[:, :OPENING])
-            heard.append(np.concatenate([decoder.step(tokens[:, i], known[:, i]) for i in range(OPENING, len(masks))]))
+            decoder.read([0], tokens[:, :OPENING], known[:, :OPENING])
+            steps = range(OPENING, len(masks))
+            heard.append(np.concatenate([decoder.step([0], tokens[:, i], known[:, i]) for i in steps]))
         allowed = torch.from_numpy(masks[OPENING:])
         plain, fast = (
             (torch.from_numpy(hidden) @ band.network.token.weight.detach().T).masked_fill(~allowed, -torch.inf)

@@ -3,6 +3,7 @@
 `model.quick` is the fast way on one core; both are checked against each other.
 """
 
+from collections.abc import Sequence
 from typing import Protocol
 
 import numpy as np
@@ -17,18 +18,29 @@ Whole = NDArray[np.int64]
 
 
 class Decoder(Protocol):
-    """Songs in step with each other: all have as many tokens."""
+    """Songs side by side; on a GPU in step with each other, all as long."""
 
-    length: int  # tokens in memory, of each song
+    @property
+    def lengths(self) -> Sequence[int]:
+        """Tokens in memory, of each song."""
 
-    def read(self, tokens: Whole, known: Whole) -> Floats:
-        """Forget everything, read tokens (B, T) and inputs (B, T, len(INPUTS)); the last hidden state (B, width)."""
+    def read(self, songs: Sequence[int], tokens: Whole, known: Whole) -> Floats:
+        """Let these songs, by their place, forget everything and read anew.
 
-    def step(self, tokens: Whole, known: Whole) -> Floats:
-        """Read one more token (B,) with its inputs (B, len(INPUTS)); the hidden state (B, width)."""
+        Args:
+            songs: On a GPU, all.
+            tokens: As many of each song, (n, T).
+            known: What is known of the token after each, (n, T, len(INPUTS)).
 
-    def keep(self, songs: list[int]) -> None:
-        """Forget all songs but these, by their place in the batch."""
+        Returns:
+            The last hidden states, (n, width).
+        """
+
+    def step(self, songs: Sequence[int], tokens: Whole, known: Whole) -> Floats:
+        """Let these songs read one more token (n,) with its inputs (n, len(INPUTS)); the hidden states (n, width)."""
+
+    def keep(self, songs: Sequence[int]) -> None:
+        """Forget all songs but these, by their place."""
 
 
 def decoder_of(network: Composer, songs: int) -> Decoder:
@@ -47,42 +59,45 @@ class PlainDecoder:
 
     def __init__(self, network: Composer, songs: int) -> None:
         """Without memory, for that many songs."""
-        self.length = 0
         self._network = network
         self._device = network.token.weight.device
-        self._apart = self._device.type == "cpu"
-        self._caches = [self._cache(1) for _ in range(songs)] if self._apart else [self._cache(songs)]
+        self._in_step = self._device.type != "cpu"
+        sizes = [songs] if self._in_step else [1] * songs
+        self._caches = [Cache(network.architecture, size, self._device) for size in sizes]
 
-    def _cache(self, songs: int) -> Cache:
-        return Cache(self._network.architecture, songs, self._device)
+    @property
+    def lengths(self) -> list[int]:
+        """Tokens in memory, of each song."""
+        return [cache.length for cache in self._caches for _ in range(cache.memory.shape[2])]
 
-    def read(self, tokens: Whole, known: Whole) -> Floats:
-        """Forget everything, read all tokens."""
-        for cache in self._caches:
+    def read(self, songs: Sequence[int], tokens: Whole, known: Whole) -> Floats:
+        """Let songs forget everything, and read all tokens."""
+        for cache in self._caches_of(songs):
             cache.length = 0
-        self.length = 0
-        return self._hear(tokens, known)
+        return self._hear(songs, tokens, known)
 
-    def step(self, tokens: Whole, known: Whole) -> Floats:
+    def step(self, songs: Sequence[int], tokens: Whole, known: Whole) -> Floats:
         """Read one more token."""
-        return self._hear(tokens[:, None], known[:, None])
+        return self._hear(songs, tokens[:, None], known[:, None])
 
-    def keep(self, songs: list[int]) -> None:
+    def keep(self, songs: Sequence[int]) -> None:
         """Forget all other songs."""
-        if self._apart:
-            self._caches = [self._caches[song] for song in songs]
-        else:
+        if self._in_step:
             self._caches[0].memory = self._caches[0].memory[:, :, songs]
+        else:
+            self._caches = [self._caches[song] for song in songs]
+
+    def _caches_of(self, songs: Sequence[int]) -> list[Cache]:
+        return self._caches if self._in_step else [self._caches[song] for song in songs]
 
     @torch.inference_mode()
-    def _hear(self, tokens: Whole, known: Whole) -> Floats:
-        self.length += tokens.shape[1]
-        groups = [slice(i, i + 1) for i in range(len(tokens))] if self._apart else [slice(None)]
+    def _hear(self, songs: Sequence[int], tokens: Whole, known: Whole) -> Floats:
+        groups = [slice(None)] if self._in_step else [slice(i, i + 1) for i in range(len(tokens))]
         heard = [
             self._network.hidden(
                 torch.from_numpy(tokens[group]).to(self._device), torch.from_numpy(known[group]).to(self._device), cache
             )[:, -1]
-            for group, cache in zip(groups, self._caches, strict=True)
+            for group, cache in zip(groups, self._caches_of(songs), strict=True)
         ]
         hidden: Floats = torch.cat(heard).float().cpu().numpy()
         return hidden

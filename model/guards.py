@@ -54,9 +54,10 @@ def nobody_else_plays(reader: Reader) -> bool:
 
     In real songs one bar of a hundred is silent.
     """
-    last = reader.turn == len(reader.roles) - 1
+    if reader.turn < len(reader.roles) - 1:
+        return False
     bars = [reader.played[role][-2:] for role in reader.roles[:-1]] + [reader.played[reader.role][-1:]]
-    return last and not any(any(latest) for latest in bars)
+    return not any(any(latest) for latest in bars)
 
 
 def keep_from_looping(reader: Reader, mask: Mask, longest_loop: int) -> None:

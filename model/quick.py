@@ -9,18 +9,21 @@ Rounding each row of weights and activations by itself follows LLM.int8() (Dettm
 this network has no outliers to treat apart. See benchmarks/composing.md for what it costs in accuracy.
 """
 
-from functools import cache
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import cache, partial
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from model.network import CLASSES, PLAIN_INPUTS, Cache, Composer
+from model.network import CLASSES, PLAIN_INPUTS, Architecture, Cache, Composer
 from model.reader import CLASS_INPUTS
 
 Floats = NDArray[np.float32]
 Whole = NDArray[np.int64]
+Codes = NDArray[np.int8]
 MOST = np.float32(127)  # the largest whole number of 8 bits
 FINER = np.float32(254)  # shares of attention have a second plane: remainders, in steps this much finer
 TINY = 1e-20  # instead of 0, where a row is silent
@@ -41,11 +44,10 @@ def sums_are_exact() -> bool:
 
 
 class QuickDecoder:
-    """Songs in step with each other, on one core."""
+    """Songs side by side, on one core; each remembers as much as it has heard."""
 
     def __init__(self, network: Composer, songs: int) -> None:
         """Without memory, for that many songs."""
-        self.length = 0
         self._network = network
         a = self._architecture = network.architecture
         weights = {name: tensor.detach() for name, tensor in network.state_dict().items()}
@@ -58,84 +60,55 @@ class QuickDecoder:
             attend.reorder(self._pairs)
         self._embeddings = _Embeddings(network)
         self._turns = torch.polar(torch.ones_like(network.angles), network.angles).numpy()  # (window, w / 2)
-        self._keys = torch.zeros(a.layers, songs, a.window, a.width, dtype=torch.int8)
-        self._values = torch.zeros_like(self._keys)
-        self._key_steps = np.zeros((a.layers, songs, a.heads, a.window), dtype=np.float32)
-        self._value_steps = np.zeros_like(self._key_steps)  # 0 where nothing is remembered yet
+        self._ear = cache(partial(_Ear, a.heads, a.width))  # for each span
+        self._memories = [_Memory(a) for _ in range(songs)]
         self._seat(songs)
 
+    @property
+    def lengths(self) -> list[int]:
+        """Tokens in memory, of each song."""
+        return [memory.length for memory in self._memories]
+
     def _seat(self, songs: int) -> None:
-        """Lay out what depends on the number of songs."""
+        """Lay out what depends on the number of songs that are heard at once."""
         a = self._architecture
-        width = a.width // a.heads
-        self._songs = songs
         for matrix in (matrix for layer in self._layers for matrix in layer):
             matrix.seat(songs)
-        self._codes = np.empty((songs, 3 * a.heads, width), dtype=np.int8)
-        self._asked = torch.zeros(songs, a.heads, a.width, dtype=torch.int8)  # each head's query, silent elsewhere
-        self._asked_own = np.einsum("bhhw->bhw", self._asked.numpy().reshape(songs, a.heads, a.heads, width))
-        self._heard = torch.zeros(songs, 2 * a.heads, a.width, dtype=torch.int32)
-        self._heard_own = np.einsum("bphhw->bphw", self._heard.numpy().reshape(songs, 2, a.heads, a.heads, width))
-        self._open_blocks(-(-max(self.length, 1) // BLOCK))
+        self._codes = np.empty((songs, 3 * a.heads, a.width // a.heads), dtype=np.int8)
+        self._heard = np.empty((songs, a.heads, a.width // a.heads), dtype=np.float32)
 
-    def _open_blocks(self, blocks: int) -> None:
-        """Lay out what depends on the number of tokens, in blocks."""
-        a, songs = self._architecture, range(self._songs)
-        self._span = min(blocks * BLOCK, a.window)
-        self._sums = torch.empty(len(songs), a.heads, self._span, dtype=torch.int32)
-        self._shares = torch.empty(len(songs), 2 * a.heads, self._span, dtype=torch.int8)
-        self._weights = np.empty((len(songs), a.heads, self._span), dtype=np.float32)
-        self._rounded = np.empty_like(self._weights)
-        self._questions = [
-            [(self._asked[b], self._keys[i, b, : self._span].t(), self._sums[b]) for b in songs]
-            for i in range(a.layers)
-        ]
-        self._answers = [
-            [(self._shares[b], self._values[i, b, : self._span], self._heard[b]) for b in songs]
-            for i in range(a.layers)
-        ]
-
-    def keep(self, songs: list[int]) -> None:
+    def keep(self, songs: Sequence[int]) -> None:
         """Forget all other songs."""
-        self._keys, self._values = self._keys[:, songs], self._values[:, songs]
-        self._key_steps, self._value_steps = self._key_steps[:, songs], self._value_steps[:, songs]
-        self._seat(len(songs))
+        self._memories = [self._memories[song] for song in songs]
 
     @torch.inference_mode()
-    def read(self, tokens: Whole, known: Whole) -> Floats:
-        """Forget everything, read all tokens, in floating point and each song by itself."""
-        self.length = tokens.shape[1]
-        self._value_steps[..., self.length :] = 0
-        heard = [self._read_one(b, tokens[b : b + 1], known[b : b + 1]) for b in range(self._songs)]
-        self._open_blocks(-(-self.length // BLOCK))
-        return np.concatenate(heard)
+    def read(self, songs: Sequence[int], tokens: Whole, known: Whole) -> Floats:
+        """Let songs forget everything, and read all tokens: in floating point and each song by itself."""
+        return np.concatenate([
+            self._read_one(self._memories[song], tokens[i : i + 1], known[i : i + 1]) for i, song in enumerate(songs)
+        ])  # fmt: skip
 
-    def _read_one(self, song: int, tokens: Whole, known: Whole) -> Floats:
+    def _read_one(self, memory: "_Memory", tokens: Whole, known: Whole) -> Floats:
         a, length = self._architecture, tokens.shape[1]
-        cache = Cache(a, 1, torch.device("cpu"))
-        hidden: Floats = self._network.hidden(torch.from_numpy(tokens), torch.from_numpy(known), cache)[:, -1].numpy()
-        keys, values = cache.memory[:, 0, 0, :, :length], cache.memory[:, 1, 0, :, :length]  # (layers, H, T, w)
-        keys = keys[..., self._pairs[: a.width // a.heads]]
-        for memory, steps, what in (
-            (self._keys, self._key_steps, keys), (self._values, self._value_steps, values),
-        ):  # fmt: skip
-            top = what.abs().amax(dim=-1).clamp(min=TINY)
-            codes = (what * (127 / top[..., None])).round().to(torch.int8)
-            memory[:, song, :length] = codes.transpose(1, 2).flatten(2)
-            steps[:, song, :, :length] = top.numpy()
+        heard = Cache(replace(a, window=length), 1, torch.device("cpu"))
+        hidden: Floats = self._network.hidden(torch.from_numpy(tokens), torch.from_numpy(known), heard)[:, -1].numpy()
+        keys, values = heard.memory[:, 0, 0], heard.memory[:, 1, 0]  # (layers, H, T, w)
+        memory.learn(keys[..., self._pairs[: a.width // a.heads]], values)
         return hidden
 
     @torch.inference_mode()
-    def step(self, tokens: Whole, known: Whole) -> Floats:
-        """Read one more token."""
-        self.length += 1
-        if self.length > self._span:
-            self._open_blocks(-(-self.length // BLOCK))
+    def step(self, songs: Sequence[int], tokens: Whole, known: Whole) -> Floats:
+        """Read one more token of these songs."""
+        memories = [self._memories[song] for song in songs]
+        for memory in memories:
+            memory.make_room()
+        if len(memories) != len(self._codes):
+            self._seat(len(memories))
         x = self._embeddings(tokens, known)
-        turn = self._turns[self.length - 1]
+        turn = self._turns[[memory.length - 1 for memory in memories], None]
         for i, (attend, join, widen, narrow) in enumerate(self._layers):
             qkv, top = attend(x)
-            heard = self._attend(i, qkv, top / _rms(x), turn)
+            heard = self._attend(i, memories, qkv, top / _rms(x), turn)
             y, top = join(heard)
             y *= top
             x += y
@@ -149,52 +122,123 @@ class QuickDecoder:
         x /= _rms(x)
         return x
 
-    def _attend(self, layer: int, qkv: Floats, value_scale: Floats, turn: NDArray[np.complex64]) -> Floats:
+    def _attend(
+        self, layer: int, memories: Sequence["_Memory"], qkv: Floats, value_scale: Floats, turn: NDArray[np.complex64]
+    ) -> Floats:
         """What the heads hear (B, width); `qkv` is (B, 3 width) in units of no matter, for values `value_scale`."""
-        a, now = self._architecture, self.length - 1
-        heads = qkv.reshape(self._songs, 3 * a.heads, -1)  # queries, keys, values
+        a = self._architecture
+        heads = qkv.reshape(len(qkv), 3 * a.heads, -1)  # queries, keys, values
         qk = heads[:, : 2 * a.heads].view(np.complex64)
         qk *= turn
-        top = _round(heads, self._codes)[..., 0]
-        top[:, : 2 * a.heads] /= _rms(heads[:, : 2 * a.heads])[..., 0]
-        top[:, 2 * a.heads :] *= value_scale
-        self._remember(layer, now, top)
+        top = _round(heads, self._codes)
+        top[:, : 2 * a.heads] /= _rms(heads[:, : 2 * a.heads])
+        top[:, 2 * a.heads :] *= value_scale[..., None]
+        top[:, : a.heads] *= np.float32(heads.shape[-1] ** -0.5 / 127**2)
+        for memory, codes, steps, heard in zip(memories, self._codes, top, self._heard, strict=True):
+            queries, keys, values = codes[: a.heads], codes[a.heads : 2 * a.heads], codes[2 * a.heads :]
+            memory.add(layer, keys, values, steps[a.heads : 2 * a.heads, 0], steps[2 * a.heads :, 0])
+            self._ear(memory.span).attend(memory, layer, queries, steps[: a.heads], heard)
+        return self._heard.reshape(len(qkv), a.width)
 
-        for question, keys, sums in self._questions[layer]:
-            torch._int_mm(question, keys, out=sums)
-        weights, rounded, span = self._weights, self._rounded, self._span
+
+class _Memory:
+    """What one song has heard: keys and values of each layer in 8 bits, a step for each head and token."""
+
+    def __init__(self, architecture: Architecture) -> None:
+        layers, window, heads = architecture.layers, architecture.window, architecture.heads
+        self.length = 0  # tokens
+        self._keys = torch.zeros(layers, window, architecture.width, dtype=torch.int8)
+        self._values = torch.zeros_like(self._keys)
+        self._key_steps = np.zeros((layers, heads, window), dtype=np.float32)
+        self._value_steps = np.zeros_like(self._key_steps)  # 0 where nothing is remembered yet
+        self._key_rows = self._keys.numpy().reshape(layers, window, heads, -1)
+        self._value_rows = self._values.numpy().reshape(layers, window, heads, -1)
+        self.span = 0  # tokens, in whole blocks
+
+    def _open(self) -> None:
+        """Lay out what depends on the number of tokens."""
+        self.span = span = min(-(-self.length // BLOCK) * BLOCK, self._keys.shape[1])
+        self._seen = [
+            (keys[:span].t(), values[:span], key_steps[:, :span], value_steps[:, :span])
+            for keys, values, key_steps, value_steps in zip(
+                self._keys, self._values, self._key_steps, self._value_steps, strict=True
+            )
+        ]
+
+    def make_room(self) -> None:
+        """One more token is to come."""
+        self.length += 1
+        if self.length > self.span:
+            self._open()
+
+    def learn(self, keys: Tensor, values: Tensor) -> None:
+        """Remember this and nothing else: keys and values (layers, H, T, w)."""
+        self.length = keys.shape[2]
+        self._value_steps[..., self.length :] = 0
+        for memory, steps, what in (
+            (self._key_rows, self._key_steps, keys), (self._value_rows, self._value_steps, values),
+        ):  # fmt: skip
+            top = what.abs().amax(dim=-1).clamp(min=TINY)
+            codes = (what * (127 / top[..., None])).round().to(torch.int8)
+            memory[:, : self.length] = codes.transpose(1, 2).numpy()
+            steps[:, :, : self.length] = top.numpy()
+        self._open()
+
+    def add(self, layer: int, keys: Codes, values: Codes, key_steps: Floats, value_steps: Floats) -> None:
+        """Remember the newest token: (H, w) of each, and the steps (H,)."""
+        now = self.length - 1
+        self._key_rows[layer, now], self._value_rows[layer, now] = keys, values
+        self._key_steps[layer, :, now], self._value_steps[layer, :, now] = key_steps, value_steps
+
+    def at(self, layer: int) -> tuple[Tensor, Tensor, Floats, Floats]:
+        """Keys, turned (width, span), values (span, width), and their steps (H, span)."""
+        return self._seen[layer]
+
+
+class _Ear:
+    """Attends to one song after another, on buffers that stay where the processor has them at hand.
+
+    All heads attend in two products, for products of 8 bits are fast only when they are fat: the query of a head is
+    silent at the other heads' places, and of the values that a head weighs, it hears its own.
+    """
+
+    def __init__(self, heads: int, width: int, span: int) -> None:
+        self._asked = torch.zeros(heads, width, dtype=torch.int8)  # each head's query
+        self._asked_own = np.einsum("hhw->hw", self._asked.numpy().reshape(heads, heads, -1))
+        self._sums = torch.empty(heads, span, dtype=torch.int32)
+        self._weights = np.empty((heads, span), dtype=np.float32)
+        self._rounded = np.empty_like(self._weights)
+        self._shares = torch.empty(2 * heads, span, dtype=torch.int8)
+        self._coarse, self._fine = np.split(self._shares.numpy(), 2)
+        self._heard = torch.empty(2 * heads, width, dtype=torch.int32)
+        self._heard_own = np.einsum("phhw->phw", self._heard.numpy().reshape(2, heads, heads, -1))
+
+    def attend(self, memory: _Memory, layer: int, queries: Codes, steps: Floats, heard: Floats) -> None:
+        """Write into `heard` (H, w) what heads hear of a memory; queries are (H, w), their steps (H, 1)."""
+        keys, values, key_steps, value_steps = memory.at(layer)
+        weights, rounded = self._weights, self._rounded
+        self._asked_own[:] = queries
+        torch._int_mm(self._asked, keys, out=self._sums)
         np.copyto(weights, self._sums.numpy(), casting="unsafe")
-        weights *= top[:, : a.heads, None] * np.float32(heads.shape[-1] ** -0.5 / 127**2)
-        weights *= self._key_steps[layer, :, :, :span]
+        weights *= steps
+        weights *= key_steps
         np.exp(weights, out=weights)  # of normed queries and keys: at most e to the square root of the head's width
-        total = np.add.reduce(weights[..., : self.length], axis=-1)
-        weights *= self._value_steps[layer, :, :, :span]
+        total = np.add.reduce(weights[:, : memory.length], axis=-1, keepdims=True)
+        weights *= value_steps
 
-        shares = self._shares.numpy()
         peak = np.maximum.reduce(weights, axis=-1, keepdims=True, initial=TINY)
         weights *= MOST / peak
         np.rint(weights, out=rounded)
-        np.copyto(shares[:, : a.heads], rounded, casting="unsafe")
+        np.copyto(self._coarse, rounded, casting="unsafe")
         weights -= rounded
         weights *= FINER
         np.rint(weights, out=weights)
-        np.copyto(shares[:, a.heads :], weights, casting="unsafe")
-        for share, values, heard in self._answers[layer]:
-            torch._int_mm(share, values, out=heard)
-        planes = self._heard_own.astype(np.float32)  # (B, 2, H, w)
-        planes[:, 1] /= FINER
-        both: Floats = planes[:, 0]
-        both += planes[:, 1]
-        both *= peak / (total[..., None] * np.float32(127**2))
-        return both.reshape(self._songs, a.width)
-
-    def _remember(self, layer: int, now: int, top: Floats) -> None:
-        heads = self._architecture.heads
-        self._asked_own[:] = self._codes[:, :heads]
-        self._keys.numpy()[layer, :, now] = self._codes[:, heads : 2 * heads].reshape(self._songs, -1)
-        self._values.numpy()[layer, :, now] = self._codes[:, 2 * heads :].reshape(self._songs, -1)
-        self._key_steps[layer, :, :, now] = top[:, heads : 2 * heads]
-        self._value_steps[layer, :, :, now] = top[:, 2 * heads :]
+        np.copyto(self._fine, weights, casting="unsafe")
+        torch._int_mm(self._shares, values, out=self._heard)
+        planes = self._heard_own.astype(np.float32)  # (2, H, w)
+        planes[1] /= FINER
+        np.add(planes[0], planes[1], out=heard)
+        heard *= peak / (total * np.float32(127**2))
 
 
 class _Matrix:
@@ -252,7 +296,7 @@ class _Embeddings:
         return summed
 
 
-def _round(x: Floats, codes: NDArray[np.int8]) -> Floats:
+def _round(x: Floats, codes: Codes) -> Floats:
     """Write rows as whole numbers of 8 bits; the largest of each row (…, 1), which became 127."""
     size = np.abs(x)
     top: Floats = np.maximum.reduce(size, axis=-1, keepdims=True, initial=TINY)

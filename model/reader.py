@@ -97,6 +97,12 @@ def _next_of(starts: dict[int, list[int]] | set[int], size: int) -> list[int]:
     return following
 
 
+@lru_cache(maxsize=4096)
+def _hits_beside(struck: frozenset[int]) -> tuple[bool, ...]:
+    """Which of HITS may be struck together with these drums."""
+    return tuple(struck.isdisjoint(hit) for hit in t.HITS)
+
+
 _SILENCE = grid((), False)
 _WHOLE_BARS = {t.DONE, t.REST, *t.REPEAT, *t.DOUBLE, *t.ROOT}
 
@@ -116,6 +122,8 @@ class Reader:
         self.played: list[list[t.BarNotes]] = [[] for _ in ROLES]  # by role, complete bars
         self.accents: list[list[t.Accents]] = [[] for _ in ROLES]  # by role, complete bars
         self.forms: list[list[int]] = [[] for _ in ROLES]  # by role: repeat distance, or a code above
+        self._grids: list[list[Grid]] = [[] for _ in ROLES]  # by role, of `played`
+        self._latest: list[list[int]] = [[] for _ in ROLES]  # by role: where each bar strikes last; NOWHERE: silence
         self._counts = [0] * 12  # strikes by pitch class so far
         self._scale = 0  # the most frequent of them, as a bit set
         self._last = [0] * len(ROLES)  # by role: lowest pitch + 1 of the last strike
@@ -135,6 +143,26 @@ class Reader:
         self._shape = t.SHAPES[0]
         self._struck: set[int] = set()
         self._chords = 0
+        if self.role < len(ROLES):
+            self._look_around()
+
+    def _look_around(self) -> None:
+        """Note what a part has around it all through its bar."""
+        role, bar, grids = self.role, self.bar, self._grids
+        drums = role == DRUMS
+        self._kit = self._now(DRUMS) if not drums else _SILENCE
+        self._guitar = self._now(RHYTHM) if role > RHYTHM else _SILENCE
+        self._bass = self._now(BASS) if role > BASS else _SILENCE
+        self._guide = next((grid for grid in (self._guitar, self._bass) if grid is not _SILENCE), self._kit)
+        self._own = [grids[role][bar - lag] if bar >= lag else _SILENCE for lag in OWN_LAGS]
+        self._others = [] if drums else [self._now(other) for other in self.roles[: self.turn] if other != DRUMS]
+        self._when = [bar % 16, _bars_left(self.bars_wanted - bar), min(bar, 15)]
+        self._habits = [self.forms[role][bar - lag] if bar >= lag else 0 for lag in FORM_LAGS]
+        self._habits.append(self.forms[self.roles[self.turn - 1]][bar] if self.turn else 0)
+        chord = 0
+        for other in self._others:
+            chord |= other.bar_classes
+        self._tonality = [chord, 0 if drums else self._scale]
 
     @property
     def role(self) -> int:
@@ -203,8 +231,10 @@ class Reader:
         self.played[role].append(notes)
         self.accents[role].append(accents)
         self.forms[role].append(form)
+        self._latest[role].append(notes[-1][0] if notes else NOWHERE)
+        bar = grid(notes, role == DRUMS) if notes else _SILENCE
+        self._grids[role].append(bar)
         if role != DRUMS and notes:
-            bar = grid(notes, False)
             self._counts = [one + other for one, other in zip(self._counts, bar.counts, strict=True)]
             self._last[role] = bar.last
             least = max(sorted(self._counts, reverse=True)[SCALE_SIZE - 1], 1)
@@ -214,39 +244,26 @@ class Reader:
 
     def inputs(self) -> list[int]:
         """What is known of the next token, in the order of INPUTS."""
-        role, bar, here = self.role, self.bar, self.position
-        after = here if self.fresh else here + 1
-        left = self.bars_wanted - max(bar, 0)
-        values = [role, here, bar % 16 if bar >= 0 else 0, _bars_left(left), min(max(bar, 0), 15)]
+        role, here = self.role, self.position
         if role == len(ROLES):
+            bar = max(self.bar, 0)
+            when = [role, here, bar % 16, _bars_left(self.bars_wanted - bar), min(bar, 15)]
             silence = [0, 0, NOWHERE, NOWHERE] + [0] * len(OWN_LAGS) + [NOWHERE] * len(OWN_LAGS)
-            return values + silence + [0] * (len(FORM_LAGS) + 4) + [self._scale]
-        drums = role == DRUMS
-        kit = self._now(DRUMS) if not drums else _SILENCE
-        guitar = self._now(RHYTHM) if role > RHYTHM else _SILENCE
-        bass = self._now(BASS) if role > BASS else _SILENCE
-        guide = guitar if guitar is not _SILENCE else bass if bass is not _SILENCE else kit
-        values += [guitar.lowest[here], bass.lowest[here], kit.next_kick[after], guide.next[after]]
-        own = [grid(self.played[role][bar - lag], drums) if bar >= lag else _SILENCE for lag in OWN_LAGS]
-        values += [past.struck[here] for past in own]
-        values += [past.next[after] for past in own]
-        values += [self.forms[role][bar - lag] if bar >= lag else 0 for lag in FORM_LAGS]
-        values.append(self.forms[self.roles[self.turn - 1]][bar] if self.turn else 0)
-        values.append(self._last[role])
-        harmony = chord = 0
-        if not drums:
-            for other in self.roles[: self.turn]:
-                if other != DRUMS:
-                    now = self._now(other)
-                    harmony |= now.classes[here]
-                    chord |= now.bar_classes
-        values += [harmony, chord, 0 if drums else self._scale]
-        return values
+            return when + silence + [0] * (len(FORM_LAGS) + 4) + [self._scale]
+        after = here if self.fresh else here + 1
+        harmony = 0
+        for other in self._others:
+            harmony |= other.classes[here]
+        return [
+            role, here, *self._when, self._guitar.lowest[here], self._bass.lowest[here], self._kit.next_kick[after],
+            self._guide.next[after], *[past.struck[here] for past in self._own],
+            *[past.next[after] for past in self._own], *self._habits, self._last[role], harmony, *self._tonality,
+        ]  # fmt: skip
 
     def _now(self, role: int) -> Grid:
         """What a part that has had its turn plays in this bar."""
-        bars = self.played[role]
-        return grid(bars[self.bar], role == DRUMS) if len(bars) > self.bar and bars[self.bar] else _SILENCE
+        grids = self._grids[role]
+        return grids[self.bar] if len(grids) > self.bar else _SILENCE
 
     def allowed(self) -> NDArray[np.bool_]:
         """Which tokens may come next, by token."""
@@ -274,16 +291,15 @@ class Reader:
         role, bar = self.role, self.bar
         mask[t.REST] = True
         mask[t.AT.start : t.AT.start + self._bar_ticks] = True
-        for back in range(1, min(bar, t.MOST_BACK) + 1):
-            notes = self.played[role][bar - back]
-            mask[t.REPEAT.start + back - 1] = bool(notes) and notes[-1][0] < self._bar_ticks
+        back = [latest < self._bar_ticks for latest in self._latest[role][: -t.MOST_BACK - 1 : -1]]
+        mask[t.REPEAT.start : t.REPEAT.start + len(back)] = back
         if role == DRUMS:
             return
         for other in self.roles[: self.turn]:
             mask[t.DOUBLE.start + other] = other != DRUMS and bool(self.played[other][bar])
         if role == BASS and RHYTHM in self.roles:
-            for i, interval in enumerate(t.ROOT_INTERVALS):
-                mask[t.ROOT.start + i] = bool(t.rooted(self.played[RHYTHM][bar], interval))
+            highest = max(self._guitar.struck) - 1  # of the lowest pitches of its chords
+            mask[t.ROOT.start : t.ROOT.stop] = [highest >= interval for interval in t.ROOT_INTERVALS]
 
     def _allow_notes(self, mask: NDArray[np.bool_]) -> None:
         struck_here = self._chords > 0
@@ -295,7 +311,7 @@ class Reader:
             mask[t.DONE] = True
             mask[t.AT.start + self.position + 1 : t.AT.start + self._bar_ticks] = True
         if self.role == DRUMS:
-            mask[t.HIT.start : t.HIT.stop] = [room and self._struck.isdisjoint(hit) for hit in t.HITS]
+            mask[t.HIT.start : t.HIT.stop] = _hits_beside(frozenset(self._struck)) if room else False
             return
         if self.last in t.DURATION or self.last in t.SHAPE:
             mask[t.DONE] = False

@@ -11,22 +11,25 @@ first way know nothing of each other. A draw is perturbation by Gumbel noise (Pa
 perturb-and-MAP); here a share of its variance is moved into a space where tokens have neighbours.
 """
 
+from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields, replace
-from typing import Any, Literal
+from dataclasses import dataclass, field, fields
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from model import tokens as t
-from model.decoder import Decoder, decoder_of
+from model.decoder import decoder_of
 from model.genre import Freedom
 from model.network import Composer
-from model.reader import INPUTS, Reader
+from model.reader import Reader
 
 Method = Literal["probability", "embedding"]
 Floats = NDArray[np.float32]
+Whole = NDArray[np.int64]
 Masks = NDArray[np.bool_]
+AT_ONCE = 16  # songs; more are hardly faster, see benchmarks/composing.md
 GUMBEL_DEVIATION = 1.28  # of the noise in a logit that makes the largest an exact draw: pi / sqrt(6)
 KINDS: tuple[tuple[str, range], ...] = (
     ("structure", range(t.START, t.REST + 1)), ("structure", range(t.GENRE.start, t.BAR.stop)),
@@ -34,6 +37,10 @@ KINDS: tuple[tuple[str, range], ...] = (
     ("rhythm", t.DURATION), ("pitch", t.SHAPE), ("pitch", t.PITCH), ("rhythm", t.HIT), ("rhythm", t.ACCENT),
 )  # fmt: skip
 STARTS = np.array([tokens.start for _, tokens in KINDS])
+SIZES = np.array([len(tokens) for _, tokens in KINDS])
+STRUCTURE, RHYTHM, PITCH, TOP_P = range(4)  # columns of what `odds_of` gives
+OF_KIND = np.array([("structure", "rhythm", "pitch").index(name) for name, _ in KINDS])
+COLUMNS = np.arange(SIZES.max())
 Guard = Callable[[Reader, Masks], None]  # takes tokens away from what is allowed
 
 
@@ -45,190 +52,209 @@ def freedom_at(table: Sequence[Freedom], randomness: float) -> Freedom:
                       for name in names})  # fmt: skip
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Piece:
+    """A song to be composed."""
+
+    header: Sequence[int]  # what its stream begins with, up to the line-up
+    bars: int
+    freedom: Freedom
+    guard: Guard  # forbids tokens beyond the grammar
+    rng: np.random.Generator  # all its chance
+
+
 @dataclass(slots=True, kw_only=True)
 class Singer:
-    """One song in the making."""
+    """A song in the making."""
 
+    piece: Piece
     reader: Reader
-    rng: np.random.Generator  # of the draws
+    odds: Floats  # as `odds_of` says
     moods: np.random.Generator
+    deviation: np.float32  # of a mood
     mood: Floats  # noise of this bar, (width,)
-    bar: int = -1
+    bar: int = -1  # of the mood
+    unheard: bool = True  # by the decoder
+    tokens: list[int] = field(default_factory=list)
+    known: list[list[int]] = field(default_factory=list)  # what is known of the token after each
 
-
-Choose = Callable[[Sequence[Singer], Floats, Masks], list[int]]  # a token each, from hidden states (B, width)
-
-
-def choose_from_probabilities(logits: Floats, freedom: Freedom, rngs: Sequence[np.random.Generator]) -> list[int]:
-    """A token for each row, by kind and then within the kind; forbidden tokens have a logit of minus infinity."""
-    weights = np.exp(logits - logits.max(axis=1, keepdims=True))
-    kinds = np.cumsum(np.add.reduceat(weights, STARTS, axis=1) ** (1 / freedom.structure), axis=1, dtype=np.float64)
-    return [_choose_one(weights[i], kinds[i], freedom, rng) for i, rng in enumerate(rngs)]
-
-
-def _choose_one(weights: Floats, kinds: NDArray[np.float64], freedom: Freedom, rng: np.random.Generator) -> int:
-    name, tokens = KINDS[_draw(kinds, rng)]
-    own = weights[tokens.start : tokens.stop]
-    own = (own / own.max()) ** (1 / float(getattr(freedom, name)))  # an unlikely kind must not be rounded to nothing
-    if name != "structure":
-        own = nucleus(own, freedom.top_p)
-    return tokens.start + _draw(np.cumsum(own, dtype=np.float64), rng)
-
-
-def nucleus(weights: Floats, top_p: float) -> Floats:
-    """The weights without the least likely that together have less than 1 - top_p of the sum."""
-    falling = np.sort(weights)[::-1]
-    total = np.cumsum(falling)
-    kept = int(np.searchsorted(total - falling, top_p * total[-1], side="left"))
-    return np.where(weights >= falling[max(kept, 1) - 1], weights, np.float32(0))
+    def sing(self, token: int) -> None:
+        """Take the next token."""
+        self.reader.push(token)
+        self.tokens.append(token)
+        self.known.append(self.reader.inputs())
 
 
 def compose_streams(
-    network: Composer,
-    header: Sequence[int],
-    *,
-    bars: int,
-    freedom: Freedom,
-    method: Method,
-    rngs: Sequence[np.random.Generator],
-    guard: Guard,
-    on_bar: Callable[[int], None] = lambda _bar: None,
+    network: Composer, pieces: Sequence[Piece], *, method: Method, on_bar: Callable[[int], None] = lambda _bar: None
 ) -> list[Reader]:
-    """Compose as many songs at once as there are generators, each of `bars` bars.
+    """Compose songs, AT_ONCE side by side; where one has ended the next begins. On a GPU all begin at once.
 
     Args:
         network: The composer, on any device.
-        header: What every stream begins with, up to the line-up.
-        bars: Length of each song.
-        freedom: Temperatures, nucleus, noise.
+        pieces: What to compose, with headers of one length; a song depends on no other, on a CPU to the last bit.
         method: From the probabilities or from the embedding space.
-        rngs: A generator for each song; a song depends on no other's, on a CPU to the last bit.
-        guard: Forbids tokens beyond the grammar.
         on_bar: Told the number of complete bars of the first song.
 
     Returns:
         The readers, each at its END.
     """
-    calm = np.zeros(network.architecture.width, dtype=np.float32)
-    singers = [Singer(reader=Reader(bars), rng=rng, moods=rng.spawn(1)[0], mood=calm) for rng in rngs]
-    known = np.array([_read_header(singer.reader, header) for singer in singers])
-    hall = _Hall(decoder_of(network, len(singers)), network.architecture.window, len(header))
-    choose = _by_probability(network, freedom) if method == "probability" else _by_mood(network, freedom)
-    hidden = hall.open(np.tile(np.array(header), (len(singers), 1)), known)
-    singing = list(singers)
-    while singing:
-        chosen = _sing(singing, hidden, choose, guard)
+    singers = [_singer(piece, network, method) for piece in pieces]
+    hall = _Hall(network, singers)
+    nearness = _nearness(network)
+    while hall.stage:
+        hidden = hall.hear()
+        _sing(hall.stage, hidden, nearness)
         on_bar(singers[0].reader.bar)
-        if any(singer.reader.ended for singer in singing):
-            stay = [i for i, singer in enumerate(singing) if not singer.reader.ended]
-            singing, chosen = [singing[i] for i in stay], [chosen[i] for i in stay]
-            hall.keep(stay)
-        if singing:
-            hidden = hall.hear(np.array(chosen), np.array([singer.reader.inputs() for singer in singing]))
+        hall.change()
     return [singer.reader for singer in singers]
 
 
-def _read_header(reader: Reader, header: Sequence[int]) -> list[list[int]]:
-    """Let a reader take the header; what was known after each of its tokens."""
-    known = []
-    for token in header:
-        reader.push(token)
-        known.append(reader.inputs())
-    return known
+def _singer(piece: Piece, network: Composer, method: Method) -> Singer:
+    """With its header sung; from the embedding space, the draw is cooler by as much as the moods add to chance."""
+    noise = piece.freedom.noise if method == "embedding" else 0.0
+    length = float(network.token.weight.detach().norm(dim=1).mean())
+    singer = Singer(
+        piece=piece, reader=Reader(piece.bars), odds=odds_of(piece.freedom, cooler=(1 - noise**2) ** 0.5),
+        moods=piece.rng.spawn(1)[0], deviation=np.float32(noise * GUMBEL_DEVIATION / length),
+        mood=np.zeros(network.architecture.width, dtype=np.float32),
+    )  # fmt: skip
+    for token in piece.header:
+        singer.sing(token)
+    return singer
 
 
-def _sing(singing: Sequence[Singer], hidden: Floats, choose: Choose, guard: Guard) -> list[int]:
-    """Choose and push each song's next token; where only one may come, no chance is used."""
-    masks = np.array([singer.reader.allowed() for singer in singing])
-    for singer, mask in zip(singing, masks, strict=True):
-        guard(singer.reader, mask)
-    chosen: list[int] = masks.argmax(axis=1).tolist()
-    free = [i for i, possible in enumerate(masks.sum(axis=1).tolist()) if possible > 1]
-    if free:
-        picked = choose([singing[i] for i in free], hidden[free], masks[free])
-        for i, token in zip(free, picked, strict=True):
-            chosen[i] = token
-    for singer, token in zip(singing, chosen, strict=True):
-        singer.reader.push(token)
+def odds_of(freedom: Freedom, *, cooler: float = 1) -> Floats:
+    """The exponents of structure, rhythm and pitch, which are inverse temperatures, and the nucleus."""
+    return np.array(
+        [1 / freedom.structure, 1 / (freedom.rhythm * cooler), 1 / (freedom.pitch * cooler), freedom.top_p],
+        dtype=np.float32,
+    )  # fmt: skip
+
+
+def _sing(stage: Sequence[Singer], hidden: Floats, nearness: Callable[[Floats], Floats]) -> None:
+    """Choose each song's next token; where only one may come, no chance is used."""
+    masks = np.array([singer.reader.allowed() for singer in stage])
+    for singer, mask in zip(stage, masks, strict=True):
+        singer.piece.guard(singer.reader, mask)
+    chosen = masks.argmax(axis=1)
+    free = np.flatnonzero(np.add.reduce(masks, axis=1) > 1)
+    if len(free):
+        singing = [stage[i] for i in free.tolist()]
+        logits = nearness(_moved(singing, hidden[free]))
+        np.copyto(logits, -np.inf, where=~masks[free])
+        odds = np.array([singer.odds for singer in singing])
+        draws = np.array([singer.piece.rng.random(2) for singer in singing])
+        chosen[free] = choose_from_probabilities(logits, odds, draws)
+    for singer, token in zip(stage, chosen.tolist(), strict=True):
+        singer.sing(token)
+
+
+def choose_from_probabilities(logits: Floats, odds: Floats, draws: NDArray[np.float64]) -> Whole:
+    """A token for each row, by kind and then within the kind.
+
+    Args:
+        logits: Of all tokens (B, vocabulary); minus infinity where forbidden.
+        odds: As `odds_of` says, (B, 4).
+        draws: Of even chance in [0, 1), (B, 2).
+    """
+    rows = np.arange(len(logits))[:, None]
+    weights = np.exp(logits - logits.max(axis=1, keepdims=True))
+    kind = _draw(np.add.reduceat(weights, STARTS, axis=1) ** odds[:, [STRUCTURE]], draws[:, 0])
+    own = weights[rows, np.minimum(STARTS[kind][:, None] + COLUMNS, weights.shape[1] - 1)]
+    own[SIZES[kind][:, None] <= COLUMNS] = 0
+    column = OF_KIND[kind]
+    own /= own.max(axis=1, keepdims=True)  # an unlikely kind must not be rounded to nothing
+    own **= odds[rows, column[:, None]]
+    own = nucleus(own, np.where(column == STRUCTURE, np.float32(np.inf), odds[:, TOP_P]))
+    chosen: Whole = STARTS[kind] + _draw(own, draws[:, 1])
     return chosen
 
 
-def _by_probability(network: Composer, freedom: Freedom) -> Choose:
-    nearness = _nearness(network)
-
-    def choose(singing: Sequence[Singer], hidden: Floats, masks: Masks) -> list[int]:
-        return choose_from_probabilities(nearness(hidden, masks), freedom, [singer.rng for singer in singing])
-
-    return choose
-
-
-def _by_mood(network: Composer, freedom: Freedom) -> Choose:
-    """By probability, from hidden states that are moved by their bar's noise; at noise 1 all chance would be in it."""
-    nearness = _nearness(network)
-    deviation = freedom.noise * GUMBEL_DEVIATION / float(network.token.weight.detach().norm(dim=1).mean())
-    cooler = (1 - freedom.noise**2) ** 0.5
-    rest = replace(freedom, rhythm=freedom.rhythm * cooler, pitch=freedom.pitch * cooler)
-
-    def choose(singing: Sequence[Singer], hidden: Floats, masks: Masks) -> list[int]:
-        moods: Floats = np.array([_mood(singer) for singer in singing]) * np.float32(deviation)
-        return choose_from_probabilities(nearness(hidden + moods, masks), rest, [singer.rng for singer in singing])
-
-    return choose
+def nucleus(weights: Floats, top_p: Floats) -> Floats:
+    """Rows (B, n) without the least likely weights that together have less than 1 - top_p (B,) of the sum."""
+    falling = np.sort(weights, axis=1)[:, ::-1]
+    total = np.cumsum(falling, axis=1)
+    kept = np.count_nonzero(total - falling < top_p[:, None] * total[:, -1:], axis=1)
+    least = falling[np.arange(len(weights)), np.maximum(kept, 1) - 1]
+    return np.where(weights >= least[:, None], weights, np.float32(0))
 
 
-def _mood(singer: Singer) -> Floats:
-    """Noise of deviation 1, the same through a bar."""
-    if singer.bar != singer.reader.bar:
-        singer.bar = singer.reader.bar
-        singer.mood = singer.moods.standard_normal(len(singer.mood), dtype=np.float32)
-    return singer.mood
+def _draw(weights: Floats, draws: NDArray[np.float64]) -> Whole:
+    """An index of each row (B, n), as often as its weights say."""
+    total = np.cumsum(weights, axis=1, dtype=np.float64)
+    drawn: Whole = np.count_nonzero(total <= draws[:, None] * total[:, -1:], axis=1)
+    return drawn
 
 
-def _nearness(network: Composer) -> Callable[[Floats, Masks], Floats]:
+def _moved(singing: Sequence[Singer], hidden: Floats) -> Floats:
+    """Hidden states (B, width), each moved by the noise of its song's bar."""
+    if not any(singer.deviation for singer in singing):
+        return hidden
+    for singer in singing:
+        if singer.bar != singer.reader.bar:
+            singer.bar = singer.reader.bar
+            singer.mood = singer.moods.standard_normal(len(singer.mood), dtype=np.float32) * singer.deviation
+    moved: Floats = hidden + np.array([singer.mood for singer in singing])
+    return moved
+
+
+def _nearness(network: Composer) -> Callable[[Floats], Floats]:
     """Logits (B, vocabulary) of hidden states (B, width): each song's by itself, so that none depends on another."""
     embeddings = network.token.weight.detach().float().cpu().numpy()
 
-    def nearness(hidden: Floats, masks: Masks) -> Floats:
+    def nearness(hidden: Floats) -> Floats:
         logits: Floats = np.matmul(embeddings, hidden[..., None])[..., 0]
-        logits[~masks] = -np.inf
         return logits
 
     return nearness
 
 
 class _Hall:
-    """A decoder and what it was told; when its window is full, the header and the latest half of the window stay."""
+    """Who sings, before a decoder; when its window is full, the header and the latest half of the window stay."""
 
-    def __init__(self, decoder: Decoder, window: int, header: int) -> None:
-        self._decoder = decoder
-        self._window = window
-        self._header = header
+    def __init__(self, network: Composer, singers: Sequence[Singer]) -> None:
+        self._window = network.architecture.window
+        on_cpu = network.token.weight.device.type == "cpu"
+        places = min(AT_ONCE, len(singers)) if on_cpu else len(singers)
+        self._decoder = decoder_of(network, places)
+        self.stage, self._waiting = list(singers[:places]), deque(singers[places:])
 
-    def open(self, tokens: NDArray[np.int64], known: NDArray[np.int64]) -> Floats:
-        """Hidden states (B, width) after the header (B, T)."""
-        songs = len(tokens)
-        self._tokens = np.zeros((songs, self._window + 1), dtype=np.int64)
-        self._known = np.zeros((songs, self._window + 1, len(INPUTS)), dtype=np.int64)
-        self._tokens[:, : self._header], self._known[:, : self._header] = tokens, known
-        return self._decoder.read(tokens, known)
+    def hear(self) -> Floats:
+        """Hidden states (B, width) after the newest token of each song."""
+        hidden = np.empty((len(self.stage), len(self.stage[0].mood)), dtype=np.float32)
+        begin: list[int] = []
+        full: list[int] = []
+        going_on: list[int] = []
+        for place, (singer, length) in enumerate(zip(self.stage, self._decoder.lengths, strict=True)):
+            (begin if singer.unheard else full if length == self._window else going_on).append(place)
+            singer.unheard = False
+        for places, latest in ((begin, 0), (full, self._window // 2)):
+            if places:
+                hidden[places] = self._decoder.read(places, *self._told(places, latest))
+        if going_on:
+            tokens = [self.stage[place].tokens[-1] for place in going_on]
+            known = [self.stage[place].known[-1] for place in going_on]
+            hidden[going_on] = self._decoder.step(going_on, np.array(tokens), np.array(known))
+        return hidden
 
-    def hear(self, tokens: NDArray[np.int64], known: NDArray[np.int64]) -> Floats:
-        """Hidden states (B, width) after one more token (B,)."""
-        length = self._decoder.length
-        self._tokens[:, length], self._known[:, length] = tokens, known
-        if length < self._window:
-            return self._decoder.step(tokens, known)
-        kept = np.r_[0 : self._header, length + 1 - self._window // 2 : length + 1]
-        again, known_again = self._tokens[:, kept], self._known[:, kept]
-        self._tokens[:, : len(kept)], self._known[:, : len(kept)] = again, known_again
-        return self._decoder.read(again, known_again)
+    def _told(self, places: Sequence[int], latest: int) -> tuple[Whole, Whole]:
+        """The tokens (n, T) of headers and so many of the latest, and what was known after each."""
+        singers = [self.stage[place] for place in places]
+        kept = [
+            [*range(len(singer.piece.header)), *range(len(singer.tokens) - latest, len(singer.tokens))]
+            for singer in singers
+        ]
+        tokens = [[singer.tokens[i] for i in own] for singer, own in zip(singers, kept, strict=True)]
+        known = [[singer.known[i] for i in own] for singer, own in zip(singers, kept, strict=True)]
+        return np.array(tokens), np.array(known)
 
-    def keep(self, songs: list[int]) -> None:
-        """Let the other songs go."""
-        self._tokens, self._known = self._tokens[songs], self._known[songs]
-        self._decoder.keep(songs)
-
-
-def _draw(total: NDArray[np.floating[Any]], rng: np.random.Generator) -> int:
-    """An index, as often as running totals rise there."""
-    return int(total.searchsorted(rng.random() * total[-1], side="right"))
+    def change(self) -> None:
+        """Where a song has ended the next begins."""
+        for place, singer in enumerate(self.stage):
+            if singer.reader.ended and self._waiting:
+                self.stage[place] = self._waiting.popleft()
+        stay = [place for place, singer in enumerate(self.stage) if not singer.reader.ended]
+        if len(stay) < len(self.stage):
+            self.stage = [self.stage[place] for place in stay]
+            self._decoder.keep(stay)

@@ -15,7 +15,7 @@ from model.genre import Freedom
 from model.network import Architecture, Composer
 from model.quick import QuickDecoder, sums_are_exact
 from model.reader import INPUTS, Reader
-from model.sampling import choose_from_probabilities, compose_streams
+from model.sampling import Piece, choose_from_probabilities, compose_streams, odds_of
 from model.weights import load_weights, weights_path
 
 OPENING, LENGTH, BARS = 6, 150, 40
@@ -68,8 +68,9 @@ def divergence(logits: np.ndarray, others: np.ndarray) -> np.ndarray:
 
 def hear(decoder: Decoder, tokens: np.ndarray, known: np.ndarray) -> np.ndarray:
     """Hidden states (B, T - OPENING + 1, width): the opening read at once, the rest step by step."""
-    heard = [decoder.read(tokens[:, :OPENING], known[:, :OPENING]).copy()]
-    heard += [decoder.step(tokens[:, i], known[:, i]).copy() for i in range(OPENING, tokens.shape[1])]
+    everybody = range(len(tokens))
+    heard = [decoder.read(everybody, tokens[:, :OPENING], known[:, :OPENING]).copy()]
+    heard += [decoder.step(everybody, tokens[:, i], known[:, i]).copy() for i in range(OPENING, tokens.shape[1])]
     return np.stack(heard, axis=1)
 
 
@@ -98,25 +99,28 @@ def test_the_same_seed_chooses_the_same_tokens_by_the_fast_way_and_by_the_plain_
     network = load_weights(weights_path("heavy-metal"))
     header = t.header("heavy-metal", 160, ["drums", "rhythm", "bass", "lead"])
     composed: list[int] = []
-    compose_streams(
-        network, header, bars=4, freedom=FREE, method="probability", rngs=[np.random.default_rng(1)],
+    piece = Piece(
+        header=header, bars=4, freedom=FREE, rng=np.random.default_rng(1),
         guard=lambda reader, _mask: composed.append(reader.last),
     )  # fmt: skip
+    compose_streams(network, [piece], method="probability")
     stream = [*header, *composed[1:]]
     tokens, known, masks = np.array([stream]), np.array([inputs_of(stream, 4)]), masks_after(stream, 4)
 
     nearness = sampling._nearness(network)
     fast, plain = (
-        nearness(hidden[0], masks)
+        np.where(masks, nearness(hidden[0]), -np.inf).astype(np.float32)
         for hidden in (hear(QuickDecoder(network, 1), tokens, known), whole(network, tokens, known))
     )
     chosen = [
-        choose_from_probabilities(logits, FREE, [np.random.default_rng(i) for i in range(len(masks))])
+        choose_from_probabilities(
+            logits, np.tile(odds_of(FREE), (len(masks), 1)), np.random.default_rng(1).random((len(masks), 2))
+        )
         for logits in (fast, plain)
     ]
 
     assert divergence(plain, fast).mean() < 0.002
-    assert np.mean(np.array(chosen[0]) == np.array(chosen[1])) > 0.9  # the others fell between two tokens
+    assert np.mean(chosen[0] == chosen[1]) > 0.9  # the others fell between two tokens
 
 
 def test_the_plain_way_step_by_step_is_reading_all_at_once():
@@ -150,9 +154,29 @@ def test_a_song_goes_on_when_the_one_beside_it_has_ended(make: Make):
     hear(decoder, tokens[:, :100], known[:, :100])
 
     decoder.keep([2, 0])
-    heard = np.stack([decoder.step(tokens[[2, 0], i], known[[2, 0], i]).copy() for i in range(100, LENGTH)], axis=1)
+    heard = np.stack(
+        [decoder.step([0, 1], tokens[[2, 0], i], known[[2, 0], i]).copy() for i in range(100, LENGTH)], axis=1
+    )
 
     assert np.array_equal(heard, undisturbed[[2, 0], 100 - OPENING + 1 :])
+
+
+@kinds_of_decoder
+def test_a_song_begins_while_others_go_on(make: Make):
+    network = small_composer()
+    tokens, known = songs([1, 2, 3])
+    alone = [hear(make(network, 1), tokens[i : i + 1], known[i : i + 1])[0] for i in range(3)]
+    decoder = make(network, 2)
+    hear(decoder, tokens[:2, :100], known[:2, :100])
+
+    heard = [decoder.read([1], tokens[2:, :OPENING], known[2:, :OPENING])[0].copy()]
+    for i in range(OPENING, 50):  # the third beside the first, which is longer
+        both = (np.array([tokens[0, 94 + i], tokens[2, i]]), np.array([known[0, 94 + i], known[2, i]]))
+        beside, own = decoder.step([0, 1], *both).copy()
+        assert np.array_equal(beside, alone[0][94 + i - OPENING + 1])
+        heard.append(own)
+
+    assert np.array_equal(np.array(heard), alone[2][: len(heard)])
 
 
 @kinds_of_decoder
@@ -176,7 +200,7 @@ def test_a_window_is_filled_to_its_last_place(make: Make):
     decoder = make(network, 1)
     heard = hear(decoder, tokens, known)
 
-    assert decoder.length == LENGTH
+    assert decoder.lengths == [LENGTH]
     assert np.isfinite(heard).all()
 
 
@@ -219,10 +243,11 @@ def test_elsewhere_songs_are_composed_the_plain_way(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(sampling, "decoder_of", PlainDecoder)
 
     def compose(seeds: list[int]) -> list[Reader]:
-        return compose_streams(
-            network, header, bars=2, freedom=FREE, method="probability",
-            rngs=[np.random.default_rng(seed) for seed in seeds], guard=lambda _reader, _mask: None,
-        )  # fmt: skip
+        pieces = [
+            Piece(header=header, bars=2, freedom=FREE, guard=lambda *_: None, rng=np.random.default_rng(seed))
+            for seed in seeds
+        ]
+        return compose_streams(network, pieces, method="probability")
 
     together = [reader.score(160.0) for reader in compose([1, 2, 3])]
 

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from small_composer import small_composer
 
+from model import sampling
 from model import tokens as t
 from model.genre import Freedom
 from model.network import Composer
@@ -18,11 +19,14 @@ from model.sampling import (
     KINDS,
     STARTS,
     Floats,
+    Guard,
     Method,
+    Piece,
     choose_from_probabilities,
     compose_streams,
     freedom_at,
     nucleus,
+    odds_of,
 )
 from model.score import Score
 
@@ -38,11 +42,12 @@ def no_guard(_reader: Reader, _mask: np.ndarray) -> None:
 def compose(
     network: Composer, seeds: list[int], bars: int = 1, method: Method = "probability", freedom: Freedom = FREE
 ) -> list[Score]:
-    rngs = [np.random.default_rng(seed) for seed in seeds]
-    readers = compose_streams(
-        network, HEADER, bars=bars, freedom=freedom, method=method, rngs=rngs, guard=no_guard
-    )  # fmt: skip
-    return [reader.score(160.0) for reader in readers]
+    pieces = [make_piece(seed, bars, freedom) for seed in seeds]
+    return [reader.score(160.0) for reader in compose_streams(network, pieces, method=method)]
+
+
+def make_piece(seed: int, bars: int = 1, freedom: Freedom = FREE, guard: Guard = no_guard) -> Piece:
+    return Piece(header=HEADER, bars=bars, freedom=freedom, guard=guard, rng=np.random.default_rng(seed))
 
 
 def logits_of(**weights: float) -> Floats:
@@ -54,8 +59,9 @@ def logits_of(**weights: float) -> Floats:
 
 
 def shares(logits: Floats, freedom: Freedom, draws: int = 4000) -> dict[str, float]:
-    rng = np.random.default_rng(1)
-    names = [t.NAMES[token] for token in choose_from_probabilities(np.tile(logits, (draws, 1)), freedom, [rng] * draws)]
+    chances = np.random.default_rng(1).random((draws, 2))
+    odds = np.tile(odds_of(freedom), (draws, 1))
+    names = [t.NAMES[token] for token in choose_from_probabilities(np.tile(logits, (draws, 1)), odds, chances)]
     return {name: names.count(name) / draws for name in sorted(set(names))}
 
 
@@ -72,16 +78,16 @@ def test_every_token_is_of_one_kind():
     [(1.0, [4, 3, 2, 1]), (0.95, [4, 3, 2, 1]), (0.85, [4, 3, 2, 0]), (0.5, [4, 3, 0, 0]), (0.01, [4, 0, 0, 0])],
 )
 def test_a_nucleus_is_the_fewest_likeliest_that_reach_the_share(top_p: float, kept: list[int]):
-    weights = np.array([4, 3, 2, 1], dtype=np.float32)
+    weights = np.array([[4, 3, 2, 1]], dtype=np.float32)
 
-    assert nucleus(weights, top_p).tolist() == kept
+    assert nucleus(weights, np.array([top_p], dtype=np.float32)).tolist() == [kept]
 
 
 def test_a_nucleus_does_not_depend_on_the_order():
-    weights = np.array([1, 4, 2, 3], dtype=np.float32)
+    weights = np.array([[1, 4, 2, 3], [3, 1, 2, 4]], dtype=np.float32)
 
-    assert nucleus(weights, 0.85).tolist() == [0, 4, 2, 3]
-    assert weights.tolist() == [1, 4, 2, 3]
+    assert nucleus(weights, np.array([0.85, 0.85], dtype=np.float32)).tolist() == [[0, 4, 2, 3], [3, 0, 2, 4]]
+    assert weights.tolist() == [[1, 4, 2, 3], [3, 1, 2, 4]]
 
 
 @given(
@@ -94,7 +100,9 @@ def test_a_forbidden_token_is_never_chosen(possible: dict[int, float], temperatu
     logits[list(possible)] = list(possible.values())
     freedom = replace(FREE, rhythm=temperature, pitch=temperature, structure=temperature, top_p=top_p)
 
-    (chosen,) = choose_from_probabilities(logits[None], freedom, [np.random.default_rng(seed)])
+    (chosen,) = choose_from_probabilities(
+        logits[None], odds_of(freedom)[None], np.random.default_rng(seed).random((1, 2))
+    )
 
     assert chosen in possible
 
@@ -179,14 +187,31 @@ def test_a_song_composed_with_others_is_the_song_composed_alone(method: Method):
     assert together == [song for seed in (3, 4) for song in compose(network, [seed], method=method)]
 
 
+def test_songs_wait_for_a_place_and_are_the_songs_composed_alone(monkeypatch: pytest.MonkeyPatch):
+    network, seeds = small_composer(window=64), [3, 4, 5, 6, 7]
+    alone = [song for seed in seeds for song in compose(network, [seed], bars=2)]
+    monkeypatch.setattr(sampling, "AT_ONCE", 2)
+
+    together = compose(network, seeds, bars=2)
+
+    assert together == alone
+
+
+def test_songs_side_by_side_may_differ_in_all_that_was_asked():
+    network = small_composer()
+    asked = [(1, 1, FREE), (2, 3, FREE), (3, 1, SAFE)]
+
+    readers = compose_streams(network, [make_piece(*each) for each in asked], method="embedding")
+
+    alone = [compose(network, [seed], bars, "embedding", freedom) for seed, bars, freedom in asked]
+    assert [[reader.score(160.0)] for reader in readers] == alone
+
+
 @pytest.mark.parametrize("method", ["probability", "embedding"])
 def test_songs_may_be_longer_than_the_network_can_look_back(method: Method):
     network = small_composer(window=64)
     heard = []
-    (reader,) = compose_streams(
-        network, HEADER, bars=3, freedom=FREE, method=method, rngs=[np.random.default_rng(2)], guard=no_guard,
-        on_bar=heard.append,
-    )  # fmt: skip
+    (reader,) = compose_streams(network, [make_piece(2, bars=3)], method=method, on_bar=heard.append)
 
     score = reader.score(160.0)
 
@@ -203,10 +228,7 @@ def test_a_guard_has_the_last_word():
             mask[:] = False
             mask[t.REST] = True
 
-    (reader,) = compose_streams(
-        small_composer(), HEADER, bars=3, freedom=FREE, method="probability", rngs=[np.random.default_rng(1)],
-        guard=no_drums,
-    )  # fmt: skip
+    (reader,) = compose_streams(small_composer(), [make_piece(1, bars=3, guard=no_drums)], method="probability")
 
     drums = reader.score(160.0).part("drums")
     assert drums is not None

@@ -18,6 +18,7 @@ from bot.mention import Mention
 from bot.platforms.base import Closed, Gone, Page, Platform, Rejected, TryLater, asking
 from bot.post import Post
 from bot.reception import SEEN_BY_MANY, Reception
+from model.errors import NeedsOperator
 from model.genre import Genre
 from model.request import KEY_PATTERN
 from worker.logs import about
@@ -91,12 +92,15 @@ class Listener:
                 self._platform.stream(self._hear, stop)
                 return
             except TryLater as later:
+                reason = later.reason
                 if time.monotonic() - began > LONG_STREAM_SECONDS:
                     pause = STREAM_AGAIN_SECONDS[0]
-                log.info("%s: no stream: %s; opening it again in %.0f s", self._platform.name, later.reason, pause)
-            except Exception:  # a bug, of ours or of a library's; polling goes on, and must not be alone for ever
-                log.exception("%s: the stream broke; opening it again in %.0f s", self._platform.name, most)
-                pause = most
+            except NeedsOperator as trouble:  # polling meets it, too
+                reason, pause = str(trouble), most
+            except Exception as bug:  # of ours or of a library's; polling goes on, and must not be alone for ever
+                log.exception("%s: the stream broke", self._platform.name)
+                reason, pause = type(bug).__name__, most
+            log.info("%s: no stream: %s; opening it again in %.0f s", self._platform.name, reason, pause)
             stop.wait(pause)
             pause = min(2 * pause, most)
 

@@ -288,7 +288,7 @@ def test_a_broken_stream_is_opened_again_each_time_later(network, ledger, queues
 
     def stream(tell, stop):
         tried.append(True)
-        raise KeyError("a bug") if len(tried) == 2 else TryLater(30, "it broke")
+        raise {2: NeedsOperator("no"), 3: KeyError("a bug")}.get(len(tried), TryLater(30, "it broke"))
 
     network.stream = stream
 

@@ -29,6 +29,7 @@ def work_command(queue: str) -> None:
     redis, genres = connect(settings.redis_url), load_genres()
     from model.band import Band, keep_to_one_core  # noqa: PLC0415  torch takes seconds, `--help` should not
     from worker.check import find_programs, find_soundfonts  # noqa: PLC0415
+    from worker.company import composing_for  # noqa: PLC0415
     from worker.jobs import Studio  # noqa: PLC0415
     from worker.produce import produce  # noqa: PLC0415
 
@@ -37,7 +38,7 @@ def work_command(queue: str) -> None:
     find_soundfonts(genres)
     store = Store(settings.store_url)
     store.examine()
-    studio = Studio(genres, Band.load, produce, store, Queues(redis))
+    studio = Studio(genres, composing_for(queue, redis, Band.load), produce, store, Queues(redis))
 
     def learn_anew() -> None:
         genres = load_genres()

@@ -1,0 +1,168 @@
+"""Songs next in line are composed together, and each stays a job of its own."""
+
+from dataclasses import replace
+
+import pytest
+from processes import started, wait_until
+from scores import empty_score, make_score
+from stub_company import StubBand, one_note, stub_service
+from stub_studio import make_request
+
+from worker.company import MARK, MOST, SCORE, Company, digest, score_from_json, score_to_json
+from worker.queue import open_queue
+
+
+def ask(queues, *keys):
+    for key in keys:
+        queues.ask(make_request(key))
+
+
+def in_company(band, queues):
+    return Company(band, queues.redis, "compose")
+
+
+def delivered(queues):
+    return sorted(open_queue("deliver", queues.redis).job_ids)
+
+
+def test_who_composes_a_song_composes_those_next_in_line_which_stay_in_line(queues):
+    band, waiting = StubBand(), [f"console-{number}" for number in range(2, 8)]
+    ask(queues, *waiting)
+
+    in_company(band, queues).compose(make_request("console-1"))
+
+    assert band.together == [["console-1", *waiting[: MOST - 1]]]
+    assert open_queue("compose", queues.redis).job_ids == waiting
+
+
+def test_a_song_composed_ahead_is_not_composed_again_and_is_the_song_composed_alone(queues):
+    band = StubBand()
+    ask(queues, "console-2")
+    in_company(band, queues).compose(make_request("console-1"))
+
+    score = in_company(band, queues).compose(make_request("console-2"))
+
+    assert len(band.together) == 1
+    assert score == StubBand().compose_all([make_request("console-2")])[0]
+
+
+def test_a_post_edited_since_it_was_composed_ahead_is_composed_anew(queues):
+    band = StubBand()
+    ask(queues, "console-2")
+    in_company(band, queues).compose(make_request("console-1"))
+
+    in_company(band, queues).compose(replace(make_request("console-2"), tempo_bpm=90.0))
+
+    assert band.together == [["console-1", "console-2"], ["console-2"]]
+
+
+def test_only_songs_of_the_genre_are_composed_together(queues):
+    band = StubBand()
+    queues.ask(replace(make_request("console-2"), genre="jazz"))
+    ask(queues, "console-3")
+
+    in_company(band, queues).compose(make_request("console-1"))
+
+    assert band.together == [["console-1", "console-3"]]
+
+
+def test_what_is_no_request_is_left_for_its_turn(queues):
+    band = StubBand()
+    queues._enqueue("compose", "worker.jobs.compose", "console-2", ["{}", "deliver"])
+    queues._enqueue("compose", "os.system", "console-3", [make_request("console-3").to_json(), "deliver"])
+
+    in_company(band, queues).compose(make_request("console-1"))
+
+    assert band.together == [["console-1"]]
+    assert open_queue("compose", queues.redis).job_ids == ["console-2", "console-3"]
+
+
+def test_a_song_that_is_tried_again_is_composed_alone(queues):
+    band = StubBand()
+    queues.redis.set(MARK + digest(make_request("console-1")), 1)
+    ask(queues, "console-2")
+
+    in_company(band, queues).compose(make_request("console-1"))
+
+    assert band.together == [["console-1"]]
+
+
+def test_two_workers_do_not_compose_the_same_song_ahead(queues):
+    one, two = StubBand(), StubBand()
+    ask(queues, *(f"console-{number}" for number in range(3, 9)))
+
+    in_company(one, queues).compose(make_request("console-1"))
+    in_company(two, queues).compose(make_request("console-2"))
+
+    assert one.together == [["console-1", "console-3", "console-4", "console-5"]]
+    assert two.together == [["console-2", "console-6", "console-7", "console-8"]]
+
+
+@pytest.mark.parametrize("text", ["", "{}", "[" * 60_000, "\xff", '{"tempo_bpm":1,"time_signatures":5,"parts":[]}'])
+def test_a_damaged_score_is_composed_anew(queues, text):
+    band = StubBand()
+    queues.redis.set(SCORE + digest(make_request("console-1")), text)
+
+    score = in_company(band, queues).compose(make_request("console-1"))
+
+    assert score == one_note(make_request("console-1").seed % 128)
+
+
+def test_without_redis_a_song_is_composed_all_the_same():
+    from redis import Redis
+
+    band = StubBand()
+
+    Company(band, Redis(port=1), "compose").compose(make_request("console-1"))
+
+    assert band.together == [["console-1"]]
+
+
+@pytest.mark.parametrize("score", [empty_score(), make_score(bars=4)])
+def test_a_score_survives_the_trip_through_redis(score):
+    assert score_from_json(score_to_json(score)) == score
+
+
+@pytest.mark.parametrize(
+    ("good", "bad"),
+    [
+        ('"tempo_bpm":160.0', '"tempo_bpm":0'), ('"tempo_bpm":160.0', '"tempo_bpm":true'), ("[4,4]", "[0,4]"),
+        ("[4,4]", "[4]"), ('"bass"', '"kazoo"'), ("[64]", "[128]"), ("[64]", "[64.5]"), ("[64]", "[true]"),
+        ("[64]", "[64,65]"), ("[64]", '["e"]'), ("[12]", "[0]"), ("[12]", "[4900]"), ("[0]", "[48]"), ("[0]", "[-1]"),
+        ("[96]", "[0]"),
+    ],
+)  # fmt: skip
+def test_a_score_that_nobody_plays_is_refused(good, bad):
+    text = score_to_json(one_note(64))
+    assert good in text
+
+    with pytest.raises(ValueError, match="score: not one that the band plays"):
+        score_from_json(text.replace(good, bad))
+
+
+def test_a_worker_killed_while_it_composes_in_company_loses_nothing_and_doubles_nothing(queues, redis_url, tmp_path):
+    keys = [f"console-{number}" for number in range(1, 6)]
+    ask(queues, *keys)
+    settings = {"REDIS_URL": redis_url, "LNH_STORE": tmp_path / "tracks"}
+    with started("stub_company.py", 300, **settings) as victim:
+        wait_until(lambda: queues.redis.exists(MARK + digest(make_request(keys[MOST - 1]))))
+        victim.kill()
+
+    heir = StubBand()
+    with started("stub_company.py", 0, **settings):
+        wait_until(lambda: queues.states(keys) == ["absent"] * len(keys))
+
+    assert delivered(queues) == sorted(f"deliver-{key}" for key in keys)
+    for key in keys:
+        (score,) = heir.compose_all([make_request(key)])
+        assert (tmp_path / "tracks" / f"{key}.mid").read_text().split()[0] == str(score.parts[0].notes[0].pitch)
+
+
+def test_a_queue_worked_off_in_company_hands_over_each_song_once(queues, redis_url, tmp_path):
+    keys, band = [f"console-{number}" for number in range(1, 8)], StubBand()
+    ask(queues, *keys)
+
+    stub_service(redis_url, str(tmp_path), band).run(until_empty=True)
+
+    assert band.together == [keys[:MOST], keys[MOST:]]
+    assert delivered(queues) == sorted(f"deliver-{key}" for key in keys)

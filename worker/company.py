@@ -1,0 +1,161 @@
+"""Composing in company: whoever takes a song from the queue composes those next in line with it.
+
+Songs side by side cost less than one by one (docs/composing-fast.md). But each is a job of its own, with tries, a
+deadline and a worker that may die, and all that stays as it is: the jobs next in line stay in the queue, in their
+order. Their scores are put into Redis, and whichever worker takes such a job later finds its score there, and only
+plays it. So a worker killed in the middle holds one job, as ever; of the others nothing but the work on their scores is
+lost. Scores are a convenience: where one is missing, forgotten or damaged, or Redis is away, a song is composed anew,
+and comes out the same.
+
+A song is composed in company once. Whoever sets out to compose it marks it first; one that is marked already, because
+its score was lost with its worker, or because it is to be tried again, is composed alone. So what kills its worker
+costs a song in its company one try at most, and a worker that takes a song which another is composing just now does not
+wait for it.
+"""
+
+import hashlib
+import json
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from itertools import islice, pairwise
+from typing import Protocol
+
+from redis import Redis
+from redis.exceptions import RedisError
+from rq.exceptions import DeserializationError
+from rq.job import Job
+
+from model.request import LONGEST_JSON, ComposeRequest, read_json
+from model.score import ROLES, TIME_SIGNATURES, Note, Part, Score
+from worker.queue import COMPOSE_JOB, SERIALIZER, TriedJob, open_queue
+
+log = logging.getLogger(__name__)
+
+MOST = 4  # songs composed together; with four takes each, as many streams as pay: benchmarks/composing.md
+LOOK_AHEAD = 32  # jobs in line among which songs of the same genre are sought
+KEPT_SECONDS = 3600  # a mark or a score
+SCORE, MARK = "lnh:score:", "lnh:composing:"  # and a digest of the request
+NUMBERS = ("start", "pitch", "duration", "velocity")  # of a note
+
+
+class Band(Protocol):
+    """What is needed of a band."""
+
+    def compose_all(self, requests: Sequence[ComposeRequest]) -> list[Score]:
+        """The score of each request; the same as if it were alone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Company:
+    """A band that composes for a queue."""
+
+    band: Band
+    redis: Redis
+    queue: str
+
+    def compose(self, request: ComposeRequest) -> Score:
+        """The score of a request, which the band would also play alone."""
+        others: list[ComposeRequest] = []
+        with suppress(RedisError):
+            if score := self._kept(request):
+                return score
+            if self._mark(request):
+                others = [*islice(self._next_in_line(request), MOST - 1)]
+        score, *scores = self.band.compose_all([request, *others])
+        with suppress(RedisError):
+            for other, ahead in zip(others, scores, strict=True):
+                self._keep(other, ahead)
+        if others:
+            log.info("composed with %s", ", ".join(other.key for other in others))
+        return score
+
+    def _next_in_line(self, request: ComposeRequest) -> Iterator[ComposeRequest]:
+        """Requests of the same genre that wait, and that nobody has set out to compose."""
+        ids = open_queue(self.queue, self.redis).get_job_ids(0, LOOK_AHEAD)
+        for job in TriedJob.fetch_many(ids, self.redis, SERIALIZER):
+            other = _request_of(job) if job else None
+            if other and other.genre == request.genre and self._mark(other):
+                yield other
+
+    def _mark(self, request: ComposeRequest) -> bool:
+        """Set out to compose a song; whether nobody has before."""
+        return bool(self.redis.set(MARK + digest(request), 1, nx=True, ex=KEPT_SECONDS))
+
+    def _keep(self, request: ComposeRequest, score: Score) -> None:
+        text = score_to_json(score)
+        if len(text) <= LONGEST_JSON:
+            self.redis.set(SCORE + digest(request), text, ex=KEPT_SECONDS)
+
+    def _kept(self, request: ComposeRequest) -> Score | None:
+        text = self.redis.get(SCORE + digest(request))
+        if not isinstance(text, bytes):
+            return None
+        try:
+            return score_from_json(text.decode(errors="replace"))
+        except ValueError as error:
+            log.warning("%s; composed anew", error)
+            return None
+
+
+def composing_for(queue: str, redis: Redis, load: Callable[..., Band]) -> Callable[..., Company]:
+    """Load a genre's band, to compose in company."""
+    return lambda genre: Company(load(genre), redis, queue)
+
+
+def digest(request: ComposeRequest) -> str:
+    """A name for a request as a whole: a post may be edited, and ask for something else by the same key."""
+    return hashlib.sha256(request.to_json().encode()).hexdigest()
+
+
+def score_to_json(score: Score) -> str:
+    """As one JSON object."""
+    parts = {part.role: [[int(getattr(note, name)) for note in part.notes] for name in NUMBERS] for part in score.parts}
+    raw = {"tempo_bpm": score.tempo_bpm, "time_signatures": score.time_signatures, "parts": parts}
+    return json.dumps(raw, separators=(",", ":"))
+
+
+def score_from_json(text: str) -> Score:
+    """Read and check what `score_to_json` wrote.
+
+    Raises:
+        ValueError: No such thing.
+    """
+    raw = read_json(text, "score")
+    try:
+        score = Score(
+            tempo_bpm=raw["tempo_bpm"], time_signatures=tuple((beats, unit) for beats, unit in raw["time_signatures"]),
+            parts=tuple(_part(role, numbers) for role, numbers in raw["parts"].items()),
+        )  # fmt: skip
+        good = type(score.tempo_bpm) in (int, float) and 1 <= score.tempo_bpm <= 1000 and _is_played(score)
+    except (KeyError, TypeError, ValueError, AttributeError):
+        good = False
+    if not good:
+        raise ValueError("score: not one that the band plays")
+    return score
+
+
+def _part(role: str, numbers: Sequence[Sequence[int]]) -> Part:
+    notes = (Note(**dict(zip(NUMBERS, note, strict=True))) for note in zip(*numbers, strict=True))
+    return Part(role=ROLES[ROLES.index(role)], notes=tuple(notes))
+
+
+def _is_played(score: Score) -> bool:
+    notes = [note for part in score.parts for note in part.notes]
+    numbers = {type(number) for note in notes for number in (note.start, note.pitch, note.duration, note.velocity)}
+    return (
+        set(score.time_signatures) <= set(TIME_SIGNATURES)
+        and numbers <= {int}
+        and all(0 <= note.start < score.ticks and 0 <= note.pitch < 128 for note in notes)
+        and all(1 <= note.duration <= score.ticks and 1 <= note.velocity < 128 for note in notes)
+        and all(ROLES.index(one.role) < ROLES.index(next_one.role) for one, next_one in pairwise(score.parts))
+    )
+
+
+def _request_of(job: Job) -> ComposeRequest | None:
+    """What a job asks for; None where it is no such job, as it will be told when its turn comes."""
+    try:
+        return ComposeRequest.from_json(job.args[0]) if job.func_name == COMPOSE_JOB else None
+    except (DeserializationError, ValueError, TypeError, IndexError, KeyError):
+        return None

@@ -275,3 +275,25 @@ def test_a_song_begins_in_its_first_bar_and_ends_on_the_first_beat_of_its_last(b
 
     assert min(starts) < score.bar_starts[1]
     assert max(starts) == score.bar_starts[5]
+
+
+@pytest.mark.parametrize("method", ["probability", "embedding"])
+def test_songs_composed_together_are_the_songs_composed_alone(band: Band, song: Score, method: str):
+    requests = [make_request(seed=seed, tempo_bpm=tempo, bars=4 + seed) for seed, tempo in ((1, 90.0), (2, 200.0))]
+    critic = Critic.learn([song] * 9, [band.compose(make_request(seed=9))] * 8, {})
+    choosy = with_method(replace(of_takes(band, 2), critic=critic), method)
+
+    together = choosy.compose_all(requests)
+
+    assert together == [choosy.compose(request) for request in requests]
+
+
+def test_of_songs_composed_together_only_one_with_a_flaw_is_played_again(band: Band):
+    requests = [make_request(seed=seed, bars=8) for seed in (1, 2)]
+    first, second = band.compose_all(requests)
+    careful = replace(band, known_songs=build_index([first]))
+
+    again, same = careful.compose_all(requests)
+
+    assert again != first
+    assert same == second

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 _WRITING_TROUBLES = {
     errno.ENOSPC: "no space left on this disk; make room",
     errno.EDQUOT: "the disk quota is used up; make room",
+    errno.EFBIG: "files may not grow as large; raise the limit (ulimit -f)",
     errno.EROFS: "this disk is read-only; mount it for writing or name another place",
     errno.EACCES: "this user may not write here; mend the rights or name another place",
     errno.EPERM: "this user may not write here; mend the rights or name another place",

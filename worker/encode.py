@@ -3,6 +3,7 @@
 import fcntl
 import io
 import math
+import signal
 import subprocess
 import threading
 import warnings
@@ -125,7 +126,7 @@ def run_ffmpeg(
 
     Raises:
         MissingFfmpeg: Not on the PATH.
-        CannotWrite: No room for what it writes.
+        CannotWrite: No room for what it writes, or no leave to write so much.
         RenderFailed: Any other failure, or it ran past its time.
     """
     program = which("ffmpeg")
@@ -139,6 +140,8 @@ def run_ffmpeg(
             raise RenderFailed(f"{path.name}: ffmpeg was not done after {seconds_allowed:g} s")
         if "No space left on device" in complaint:
             raise CannotWrite(f"{path}: no space left on this disk; make room")
+        if returned == -signal.SIGXFSZ:
+            raise CannotWrite(f"{path}: files may not grow as large; raise the limit (ulimit -f)")
         if returned != 0:
             raise RenderFailed(f"{path.name}: ffmpeg ended with {returned}: {complaint[-200:]!r}")
 

@@ -143,6 +143,14 @@ def test_a_sound_that_is_too_long_is_faded_out_in_time(tmp_path):
     assert abs(written[-10:]).max() < 0.01
 
 
+def test_an_ffmpeg_whose_file_may_not_grow_is_told_from_one_that_is_killed(tmp_path, monkeypatch):
+    fake_ffmpeg(tmp_path, "kill -XFSZ $$")
+    monkeypatch.setenv("PATH", str(tmp_path))
+
+    with pytest.raises(CannotWrite, match=r"song\.mp3: files may not grow as large; raise the limit"):
+        run_ffmpeg([], tmp_path / "song.mp3")
+
+
 def test_without_ffmpeg_the_package_to_install_is_named(monkeypatch, tmp_path):
     monkeypatch.setenv("PATH", str(tmp_path))
 

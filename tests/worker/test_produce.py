@@ -1,5 +1,7 @@
 import errno
+import resource
 import subprocess
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -12,7 +14,7 @@ from stub_studio import make_request
 from model.genre import load_genres
 from model.score import Score
 from worker import produce as studio
-from worker.encode import CannotWrite
+from worker.encode import CannotWrite, MissingFfmpeg
 from worker.produce import produce, write_score
 from worker.render import MissingSoundfont, RenderFailed
 from worker.track import MIDI, MP3, MP4, PNG
@@ -140,6 +142,47 @@ def test_whatever_goes_wrong_at_the_end_nothing_is_left_behind(tmp_path, monkeyp
         produce(make_request("console-9"), METAL, StubBand(make_score(bars=1, roles=["bass"])), tmp_path)
 
     assert names(tmp_path) == []
+
+
+@contextmanager
+def files_no_larger_than(size):
+    """What a disk with so many bytes left does to each file of ours and of ffmpeg's."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+@pytest.mark.parametrize("size", [100, 20_000, 500_000])  # enough for nothing, for the score, and for the cover
+def test_where_no_file_may_grow_large_the_limit_is_named_and_nothing_is_left(tmp_path, size):
+    band = StubBand(make_score(bars=1, roles=["bass"]))
+
+    with files_no_larger_than(size), pytest.raises(CannotWrite, match=r"may not grow as large; raise the limit"):
+        produce(make_request("console-9"), METAL, band, tmp_path)
+
+    assert names(tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    ("script", "error", "said"),
+    [
+        (None, MissingFfmpeg, "ffmpeg is not on the PATH; install it"),
+        ('for last; do :; done; echo half > "$last"; kill -9 $$', RenderFailed, r"9\.mp3: ffmpeg ended with -9"),
+    ],
+)
+def test_without_ffmpeg_or_with_one_that_is_killed_nothing_is_left(tmp_path, monkeypatch, script, error, said):
+    (tmp_path / "programs").mkdir()
+    if script:
+        (tmp_path / "programs" / "ffmpeg").write_text(f"#!/bin/sh\n{script}\n")
+        (tmp_path / "programs" / "ffmpeg").chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path / "programs"))
+
+    with pytest.raises(error, match=said):
+        produce(make_request("console-9"), METAL, StubBand(make_score(bars=1, roles=["bass"])), tmp_path / "songs")
+
+    assert names(tmp_path / "songs") == []
 
 
 def test_a_full_disk_while_the_midi_file_is_written_is_named(tmp_path, monkeypatch):

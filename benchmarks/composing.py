@@ -33,7 +33,6 @@ from model.reader import Reader  # noqa: E402
 from model.sampling import Method, Piece, compose_streams, freedom_at  # noqa: E402
 
 BARS, TEMPO_BPM, RUNS, OPENING = 32, 160, 3, 8
-SONGS = 16  # of a row; of those of one song at once, a quarter
 WAYS = {"plain": PlainDecoder, "fast": decoder_of}
 
 
@@ -46,12 +45,14 @@ class Case:
     threads: int = 1
     songs: int = 1  # asked for together
     at_once: int = 16  # of these, side by side
+    runs: int = 1
 
 
 CASES = (
-    Case(way="plain"), Case(way="fast"), Case(way="fast", songs=16, at_once=4), Case(way="fast", songs=16, at_once=8),
-    Case(way="fast", songs=4), Case(way="fast", songs=16), Case(way="fast", method="embedding"),
-    Case(way="fast", method="embedding", songs=16), Case(way="fast", threads=2), Case(way="fast", songs=16, threads=2),
+    Case(way="plain", runs=2), Case(way="fast", runs=4), Case(way="fast", songs=16, at_once=4),
+    Case(way="fast", songs=16, at_once=8), Case(way="fast", songs=4, runs=4), Case(way="fast", songs=16),
+    Case(way="fast", method="embedding", runs=2), Case(way="fast", method="embedding", songs=16),
+    Case(way="fast", threads=2),
 )  # fmt: skip
 
 
@@ -71,12 +72,12 @@ def main() -> None:
         "# Composing",
         "",
         f"{machine()}. By `python benchmarks/composing.py {name}`: songs of {BARS} bars at {TEMPO_BPM} bpm with "
-        f"seeds 0 to {SONGS - 1}, one at once with seeds 0 to {SONGS // 4 - 1}; seconds of processor time, of all "
-        "threads together. `plain` is the network as it was trained; `fast` is what the band does on this machine. Of "
-        "more songs than places each waits for one; a request is four songs, its takes.",
+        "seeds 0, 1, …; seconds of processor time, of all threads together. `plain` is the network as it was trained; "
+        "`fast` is what the band does on this machine. Of songs asked for together each waits for a place among those "
+        "at once; a request is four songs, its takes.",
         "",
-        "| way | sampling | threads | songs asked together | at once | notes/s | music s/s | tokens/s | s a song |",
-        "|---|---|---|---|---|---|---|---|---|",
+        "| way | sampling | threads | songs | asked together | at once | notes/s | music s/s | tokens/s | s a song |",
+        "|---|---|---|---|---|---|---|---|---|---|",
         *rows,
         "",
         *limits(band.network),
@@ -94,7 +95,7 @@ def row(band: Band, case: Case) -> str:
     """One line of the table."""
     torch.set_num_threads(case.threads)
     sampling.decoder_of, sampling.AT_ONCE = WAYS[case.way], case.at_once  # type: ignore[assignment]
-    songs = SONGS if case.songs > 1 else SONGS // 4
+    songs = case.runs * case.songs
     scores = []
     began = time.process_time()
     for seed in range(0, songs, case.songs):
@@ -104,16 +105,16 @@ def row(band: Band, case: Case) -> str:
     tokens = sum(len(t.encode(score, band.genre.archives[0])) for score in scores)
     music = songs * BARS * 4 * 60 / TEMPO_BPM
     return (
-        f"| {case.way} | {case.method} | {case.threads} | {case.songs} | {min(case.at_once, case.songs)} "
+        f"| {case.way} | {case.method} | {case.threads} | {songs} | {case.songs} | {min(case.at_once, case.songs)} "
         f"| {notes / seconds:.0f} | {music / seconds:.0f} | {tokens / seconds:.0f} | {seconds / songs:.2f} |"
     )
 
 
-def compose(band: Band, method: Method, seeds: range) -> list[Reader]:
+def compose(band: Band, method: Method, seeds: range, bars: int = BARS) -> list[Reader]:
     """As the band does at its default randomness, without choosing among takes."""
     pieces = [
         Piece(
-            header=t.header(band.genre.archives[0], TEMPO_BPM, band.roles), bars=BARS,
+            header=t.header(band.genre.archives[0], TEMPO_BPM, band.roles), bars=bars,
             freedom=freedom_at(band.genre.sampling.freedom, band.genre.randomness),
             guard=partial(guard, band.genre, (4, 4)), rng=np.random.default_rng([seed, 0]),
         )
@@ -159,9 +160,12 @@ def memory() -> str:
     torch.set_num_threads(1)
     bands = [Band.load(genre) for genre in load_genres().values()]
     for band in bands:
-        compose(band, "probability", range(sampling.AT_ONCE))
+        compose(band, "probability", range(sampling.AT_ONCE), bars=4)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3
-    return f"With {len(bands)} genres loaded and played one after another, {sampling.AT_ONCE} songs at once, a process holds {peak:.0f} MB."
+    return (
+        f"With {len(bands)} genres loaded and played one after another, {sampling.AT_ONCE} songs at once, a process "
+        f"holds {peak:.0f} MB."
+    )
 
 
 def accuracy(band: Band) -> str:

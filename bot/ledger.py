@@ -226,25 +226,23 @@ class Ledger(LedgerFile):
         """How many songs wait or are played."""
         return int(self._read("SELECT count(*) AS number FROM posts WHERE open AND request IS NOT NULL")[0]["number"])
 
-    def out_of_turn(self, platform: str) -> set[str]:
-        """Keys of songs that wait for an earlier one of the same person."""
+    def is_out_of_turn(self, key: str) -> bool:
+        """Whether a song waits for an earlier one of the same person."""
         query = (
-            "SELECT key FROM posts AS late WHERE platform = ? AND open AND request IS NOT NULL AND EXISTS ("
-            "SELECT 1 FROM posts AS early WHERE early.platform = late.platform AND early.author_id = late.author_id"
-            " AND early.open AND early.request IS NOT NULL AND early.rowid < late.rowid)"
+            "SELECT 1 FROM posts AS late JOIN posts AS early USING (platform, author_id) WHERE late.key = ?"
+            " AND late.request IS NOT NULL AND early.open AND early.request IS NOT NULL AND early.rowid < late.rowid"
         )
-        return {row["key"] for row in self._read(query, platform)}
+        return bool(self._read(query, key))
 
-    def unfinished(self, platform: str) -> list[Post]:
-        """Rows with something left to do or say, oldest first, without those that wait."""
-        return [
-            post_of(row)
-            for row in self._read(
-                "SELECT * FROM posts WHERE platform = ? AND open AND not_before <= ? ORDER BY rowid",
-                platform,
-                time.time(),
-            )
-        ]
+    def seen(self, platform: str) -> list[Post]:
+        """Rows that nobody has looked at yet, oldest first."""
+        query = "SELECT * FROM posts WHERE platform = ? AND state = 'seen' AND open AND not_before <= ? ORDER BY rowid"
+        return [post_of(row) for row in self._read(query, platform, time.time())]
+
+    def unfinished(self, platform: str, limit: int = -1, skipped: int = 0) -> list[Post]:
+        """Rows with something left to do or say, oldest first, without those that wait: `limit` of them, if not -1."""
+        query = "SELECT * FROM posts WHERE platform = ? AND open AND not_before <= ? ORDER BY rowid LIMIT ? OFFSET ?"
+        return [post_of(row) for row in self._read(query, platform, time.time(), limit, skipped)]
 
     def open_keys(self) -> set[str]:
         """Keys of the rows with something left to do or say."""

@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from threading import Event, Thread
@@ -27,6 +27,7 @@ from worker.queue import JobState, Queues, compose_id, deliver_id
 log = logging.getLogger(__name__)
 
 PUT_BACK_SECONDS = 5.0  # between two comparisons of ledger and queues
+PUT_BACK_AT_ONCE = 200  # rows that are compared before what is new has its turn again
 STREAM_AGAIN_SECONDS = (1.0, 900.0)  # after a broken stream: at first, and at most; doubled each time
 LONG_STREAM_SECONDS = 60.0  # after so long it counts as one that worked
 
@@ -48,6 +49,7 @@ class Listener:
         self._platform, self._ledger, self._queues = platform, ledger, queues
         self._gates = gates or Gates([platform.name])
         self._heard = Event()  # something new by the stream
+        self._looked_after = 0  # open rows that were compared with the queues in this round
         self._reception = Reception(ledger, genres, default_genre, manners)
 
     def run(self, stop: Event) -> None:
@@ -58,9 +60,12 @@ class Listener:
             NeedsOperator: The ledger cannot be written.
         """
         Thread(target=self._stream, args=(stop,), daemon=True).start()
-        next_poll = time.monotonic()
+        next_poll = next_look = time.monotonic()
         while not stop.is_set():
             self._heard.clear()
+            looks = time.monotonic() >= next_look
+            if looks:
+                next_look = time.monotonic() + PUT_BACK_SECONDS
             try:
                 if time.monotonic() >= next_poll:
                     next_poll = time.monotonic() + self._platform.poll_seconds
@@ -68,6 +73,8 @@ class Listener:
                     self._gates.let_in(self._platform.name, "reading")
                 if not self._gates.is_shut(self._platform.name):
                     self.put_on_the_way()
+                    if looks and not self.put_back():
+                        next_look = time.monotonic()
             except Closed as trouble:
                 next_poll = time.monotonic() + self._gates.refused(trouble, "reading")
             except TryLater as later:
@@ -75,7 +82,7 @@ class Listener:
                 log.warning("%s: %s", self._platform.name, later)
             except (RedisError, NoSuchJobError) as error:
                 log.warning("Redis: %s; the ledger keeps what is open", error)
-            self._rest(stop, max(0.05, min(PUT_BACK_SECONDS, next_poll - time.monotonic())))
+            self._rest(stop, max(0.05, min(next_poll, next_look) - time.monotonic()))
 
     def _rest(self, stop: Event, seconds: float) -> None:
         """Wait for the next round; a mention by the stream, or being told to stop, cuts it short."""
@@ -126,22 +133,33 @@ class Listener:
             yield from self._platform.pages(bookmark)
 
     def put_on_the_way(self) -> None:
-        """Receive what was seen, and put on a queue whatever is open and on none: new, or lost with Redis.
+        """Receive what was seen, and put it on a queue; what it costs does not grow with the line."""
+        seen = self._ledger.seen(self._platform.name)
+        for post in seen:
+            with about(post.key):
+                self._reception.receive(post)
+                if self._platform.says_line:
+                    self._tell_line(post.key)
+        self._look_after([now for post in seen if (now := self._ledger.find(post.key))])
 
-        Of one person's songs only the first goes on; the next one's turn comes when it is answered.
+    def put_back(self) -> bool:
+        """Put on a queue whatever is open and on none, its turn having come or its job being lost with Redis.
+
+        Looks at some rows at a time; whether these were the last.
         """
-        for post in self._ledger.unfinished(self._platform.name):
-            if post.state == "seen":
-                with about(post.key):
-                    self._reception.receive(post)
-                    if self._platform.says_line:
-                        self._tell_line(post.key)
-        out_of_turn = self._ledger.out_of_turn(self._platform.name)
+        posts = self._ledger.unfinished(self._platform.name, PUT_BACK_AT_ONCE, self._looked_after)
+        self._looked_after += len(posts)
+        if len(posts) < PUT_BACK_AT_ONCE:
+            self._looked_after = 0
+        self._look_after(posts)
+        return self._looked_after == 0
+
+    def _look_after(self, posts: Sequence[Post]) -> None:
+        """Put rows on a queue that are on none. Of one person's songs only the first goes on, the next in its turn."""
         posts = [
-            post
-            for post in self._ledger.unfinished(self._platform.name)
-            if post.key not in out_of_turn and post.state != "seen"  # which the stream told of only now
-        ]
+            post for post in posts
+            if post.open and post.state != "seen" and not self._ledger.is_out_of_turn(post.key)
+        ]  # fmt: skip
         composing = self._queues.states([compose_id(post.key) for post in posts])
         delivering = self._queues.states([deliver_id(post.key) for post in posts])
         for post, compose, deliver in zip(posts, composing, delivering, strict=True):

@@ -11,7 +11,7 @@ from bot.platforms.base import Closed, TryLater
 from model.errors import NeedsOperator
 from model.genre import load_genres
 from model.request import ComposeRequest, seed_of
-from worker.queue import open_queue
+from worker.queue import Queues, compose_id, deliver_id, open_queue
 from worker.service import Service
 
 ASK = "@lnh_ai Dancing robots /compose /g heavy-metal /t 160 /r 0.2"
@@ -27,6 +27,7 @@ def listener(network, ledger, queues):
 def listen(listener):
     listener.poll()
     listener.put_on_the_way()
+    listener.put_back()
 
 
 def queued(queues, name):
@@ -332,11 +333,43 @@ def test_a_network_that_lets_us_not_answer_is_still_read(network, ledger, queues
 
 def test_a_mention_that_the_stream_tells_in_the_middle_of_a_round_waits_for_the_next(listener, ledger, queues):
     """It was answered with help: a row that nobody has looked at yet asks for no song."""
-    key, real = "mastodon-77", ledger.out_of_turn
-    ledger.out_of_turn = lambda platform: ledger.hear(make_mention(ASK, root_id="77")) or real(platform)
+    key, real = "mastodon-77", ledger.seen
+    ledger.seen = lambda platform: (real(platform), ledger.hear(make_mention(ASK, root_id="77")))[0]
 
     listener.put_on_the_way()
+    listener.put_back()
 
     assert (ledger.find(key).state, queued(queues, "deliver"), queued(queues, "compose")) == ("seen", [], [])
+    ledger.seen = real
     listener.put_on_the_way()
     assert queued(queues, "compose") == [key]
+
+
+def test_a_new_mention_is_put_on_its_way_without_a_look_at_those_that_wait(listener, network, queues, monkeypatch):
+    for number in range(3):
+        network.post(ASK, author=f"{number}")
+    listen(listener)
+    looked_at, real = [], Queues.states
+    monkeypatch.setattr(Queues, "states", lambda self, ids: looked_at.extend(ids) or real(self, ids))
+
+    key = network.post(ASK, author="9")
+    listener.poll()
+    listener.put_on_the_way()
+
+    assert set(looked_at) == {compose_id(key), deliver_id(key)}
+    assert queued(queues, "compose")[-1] == key
+
+
+def test_a_long_line_that_was_lost_with_redis_is_put_back_a_piece_at_a_time(
+    listener, network, ledger, queues, monkeypatch
+):
+    monkeypatch.setattr("bot.listener.PUT_BACK_AT_ONCE", 2)
+    keys = [network.post(ASK, author=f"{number}") for number in range(5)]
+    listener.poll()
+    listener.put_on_the_way()
+    queues.redis.flushall()
+
+    whether_all = [listener.put_back() for _ in range(3)]
+
+    assert whether_all == [False, False, True]
+    assert queued(queues, "compose") == keys

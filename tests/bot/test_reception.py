@@ -33,6 +33,7 @@ def band(network, ledger, queues):
             listener = self._listener()
             listener.poll()
             listener.put_on_the_way()
+            listener.put_back()
 
         def hear(self, text, **more):
             """One post, read at once; its row."""

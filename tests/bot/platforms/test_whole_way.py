@@ -51,6 +51,7 @@ class Band:
         """Read, compose and answer all that there is."""
         self._listener.poll()
         self._listener.put_on_the_way()
+        self._listener.put_back()
         for service in self._services:
             service.run(until_empty=True)
 

@@ -33,7 +33,7 @@ INPUTS: dict[str, int] = {
     **{f"own_{lag}": 129 + len(t.HITS) + 1 for lag in OWN_LAGS},   # what this part struck here that many bars ago
     **{f"next_{lag}": NOWHERE + 1 for lag in OWN_LAGS},            # where it struck next
     **{f"form_{lag}": t.MOST_BACK + 5 for lag in FORM_LAGS},       # whether its bar was a repeat, and how far back
-    "mate": t.MOST_BACK + 5,         # the same of the part before this one, in this bar
+    "mate": t.MOST_BACK + 5,         # the same of the last part that repeats in this bar, else of the one before this
     "last": 129,                     # lowest pitch + 1 that this part struck last, however long ago
     "harmony": 4096,                 # bit set of the pitch classes that the other parts sound here
     "chord": 4096,                   # and of those that they sound anywhere in this bar
@@ -158,7 +158,7 @@ class Reader:
         self._others = [] if drums else [self._now(other) for other in self.roles[: self.turn] if other != DRUMS]
         self._when = [bar % 16, _bars_left(self.bars_wanted - bar), min(bar, 15)]
         self._habits = [self.forms[role][bar - lag] if bar >= lag else 0 for lag in FORM_LAGS]
-        self._habits.append(self.forms[self.roles[self.turn - 1]][bar] if self.turn else 0)
+        self._habits.append(self._mate)
         chord = 0
         for other in self._others:
             chord |= other.bar_classes
@@ -259,6 +259,13 @@ class Reader:
             self._guide.next[after], *[past.struck[here] for past in self._own],
             *[past.next[after] for past in self._own], *self._habits, self._last[role], harmony, *self._tonality,
         ]  # fmt: skip
+
+    @property
+    def _mate(self) -> int:
+        """How far back the last part reaches that repeats in this bar, else the form of the part before; 0: none."""
+        forms = [self.forms[role][self.bar] for role in self.roles[: self.turn]]
+        repeats = [form for form in forms if form <= t.MOST_BACK]
+        return (repeats or forms or [0])[-1]
 
     def _now(self, role: int) -> Grid:
         """What a part that has had its turn plays in this bar."""

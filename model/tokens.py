@@ -5,7 +5,7 @@
     event = AT ACCENT? (DURATION? SHAPE? PITCH)…             pitched: a duration and a chord shape hold until changed
           | AT ACCENT? HIT…                                  drums: kick, snare and one more sound in one token
 
-A part that plays what it played k bars ago says REPEAT k; one that plays what another part plays in this bar says
+A part that plays what it played k bars ago says REPEAT k, of several k the one that most parts can say; one that plays what another part plays in this bar says
 DOUBLE; a bass that follows the lowest note of the rhythm guitar says ROOT. In real songs two bars of three are of
 these kinds. An accent holds until changed, at most for the bar; what is repeated or doubled takes its accents along.
 Because such tokens hide the music that they copy, `reader.Reader` follows the stream and says beside each token what
@@ -19,6 +19,8 @@ import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import product
 from statistics import median_low
+
+import numpy as np
 
 from model.midi import DURATIONS
 from model.score import ROLES, TIME_SIGNATURES, Part, Role, Score, ticks_per_bar
@@ -100,13 +102,36 @@ def encode(score: Score, corpus: str) -> list[int]:
     Lost are velocities but for three levels, and what lies outside the grid: `model.midi` folds it on reading.
     """
     parts = {part.role: bars_of(part, score) for part in score.parts}
+    lags = shared_lags(list(parts.values()))
     accents = {part.role: accents_of(part, score) for part in score.parts}
     stream = header(corpus, score.tempo_bpm, list(parts))
     for bar, signature in enumerate(score.time_signatures):
         stream.append(BAR[_SIGNATURE_INDEX[signature]])
         for role, bars in parts.items():
-            stream += _encode_bar(bar, role, bars, parts, accents[role][bar])
+            stream += _encode_bar(bar, role, parts, lags[bar], accents[role][bar])
     return [*stream, END]
+
+
+def shared_lags(parts: Sequence[Sequence[BarNotes]]) -> list[int]:
+    """How many bars back, at most MOST_BACK, the parts repeat together in each bar; where none does, it says nothing.
+
+    Of all ways through the song the one in which most parts repeat at their bar's lag; to change the lag costs as much
+    as one part that does not. So a section that returns has one lag in all its bars and parts; nearest repeats would
+    hide it behind the loops within it. By dynamic programming from the last bar (Viterbi 1967).
+    """
+    worth = np.array([
+        [sum(bars[bar] != () and bars[bar] == bars[bar - back] for bars in parts) if 0 < back <= bar else 0
+         for back in range(MOST_BACK + 1)]
+        for bar in range(len(parts[0]) if parts else 0)
+    ])  # fmt: skip
+    best = worth.copy()  # from this bar on, when it has this lag
+    for bar in reversed(range(len(worth) - 1)):
+        best[bar] += np.maximum(best[bar + 1], best[bar + 1].max() - 1)
+    lags: list[int] = []
+    for now in best:
+        nearest = int(now.argmax())
+        lags.append(lags[-1] if lags and now[lags[-1]] >= now[nearest] - 1 else nearest)
+    return lags
 
 
 def bars_of(part: Part, score: Score) -> list[BarNotes]:
@@ -156,13 +181,14 @@ def rooted(guitar: BarNotes, interval: int) -> BarNotes:
 
 
 def _encode_bar(
-    bar: int, role: Role, bars: list[BarNotes], parts: dict[Role, list[BarNotes]], accents: Accents
+    bar: int, role: Role, parts: dict[Role, list[BarNotes]], shared_lag: int, accents: Accents
 ) -> list[int]:
+    bars = parts[role]
     notes = bars[bar]
     if not notes:
         return [REST]
-    for back in range(1, min(bar, MOST_BACK) + 1):
-        if bars[bar - back] == notes:
+    for back in (shared_lag, *range(1, min(bar, MOST_BACK) + 1)):
+        if 0 < back <= bar and bars[bar - back] == notes:
             return [REPEAT[back - 1]]
     if role == "drums":
         return [*_encode_hits(notes, accents), DONE]

@@ -244,6 +244,18 @@ def test_a_part_knows_what_it_struck_here_one_bar_ago():
     assert values["form_4"] == 0
 
 
+def test_a_part_knows_how_far_back_the_last_part_reaches_that_repeats():
+    bar = "BAR 4/4, AT 0, HIT 36, DONE, AT 0, DURATION 12, PITCH 40, DONE, REST"
+
+    reader = read(f"START, GENRE rock, TEMPO 120, WITH drums, WITH rhythm, WITH bass, {bar}, {bar}, BAR 4/4, REPEAT 2")
+    after_a_repeat = known(reader)["mate"]
+    for token in ("AT 0", "DURATION 12", "PITCH 41", "DONE"):
+        reader.push(t.NAMES.index(token))
+
+    assert after_a_repeat == 2
+    assert known(reader)["mate"] == 2
+
+
 def test_what_is_known_does_not_depend_on_what_was_read_before():
     # Silence used to be told by identity, and a cache that had let go of it made another one: the bass of a bar
     # in which the guitar rests was then no longer guided by the drums.

@@ -119,6 +119,34 @@ def test_a_repeat_reaches_no_further_back_than_its_tokens():
     assert bars[-1][0] == "AT 0"
 
 
+def test_a_section_that_returns_reaches_back_alike_in_all_parts():
+    loop = ((0, 3, 36), (24, 3, 36))
+    tune = [{"drums": loop, "lead": eighths(60 + i, 67)} for i in range(4)]
+
+    bars = bars_in_tokens(song(*tune, *tune))
+
+    assert [bar[0] for bar in bars[1:4]] == ["REPEAT 1"] * 3  # the drums have their loop
+    assert bars[4:] == [["REPEAT 4", "REPEAT 4"]] * 4
+
+
+def test_a_section_returns_from_where_all_of_it_is_found():
+    riff = [{"drums": eighths(36), "lead": eighths(60 + i % 2)} for i in range(4)]
+    bridge = [{"drums": eighths(38 + i), "lead": eighths(50 + i)} for i in range(2)]
+
+    bars = bars_in_tokens(song(*riff, *bridge, *riff))
+
+    assert bars[6:] == [["REPEAT 6", "REPEAT 6"]] * 4  # and not from the two bars of the riff that are nearer
+
+
+def test_a_part_that_is_new_where_the_others_return_finds_its_own_repeat():
+    tune = [{"drums": eighths(36 + i), "bass": eighths(40 + i), "lead": eighths(60 + i)} for i in range(4)]
+    turned = {**tune[1], "lead": eighths(60)}
+
+    bars = bars_in_tokens(song(*tune, tune[0], turned))
+
+    assert bars[4:] == [["REPEAT 4"] * 3, ["REPEAT 4", "REPEAT 4", "REPEAT 1"]]
+
+
 def test_a_part_that_plays_with_another_is_one_token():
     riff = eighths(52, 52, 55, 57)
     score = song({"rhythm": riff, "rhythm_2": riff})

@@ -147,13 +147,17 @@ class Trainer:
         self.loss += (loss.item() - self.loss) / min(self.step, 50)
 
     def judge(self, folder: Path) -> None:
-        """Judge by the held-out songs, if there are any, and keep the network in `folder` if it is the best so far."""
+        """Judge by the held-out songs, if there are any, and keep the network in `folder` if it is the best so far.
+
+        At a constant rate a judgement rises and falls with the last steps, while the network goes on learning what a
+        falling rate will bring out: there the latest counts as the best.
+        """
         if not self.judged:
             return
         self.last = Judgement(step=self.step, losses=self.held_out_losses())
         self.first = self.first or self.last
         self.no_better += 1
-        if self.best is None or self.last.losses["all"] < self.best.losses["all"]:
+        if self.best is None or not self.plan.decay or self.last.losses["all"] < self.best.losses["all"]:
             self.best, self.no_better = self.last, 0
             _save_file({name: each.contiguous() for name, each in self.network.state_dict().items()},
                        folder / "best.safetensors", {})  # fmt: skip

@@ -155,7 +155,7 @@ def test_a_run_is_over_when_held_out_songs_are_no_longer_foretold_better(
     songs: list[Song], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr(training, "SAVE_EVERY", 1)
-    trainer = make_trainer(songs, make_plan(50))
+    trainer = make_trainer(songs, make_plan(50, decay=True))
     judged_as(monkeypatch, trainer, [2.0, 1.5, 1.0, *[1.2] * 10])
     kept = []
 
@@ -170,11 +170,23 @@ def test_a_run_is_over_when_held_out_songs_are_no_longer_foretold_better(
     )
 
 
+def test_a_base_learns_to_the_end_however_its_judgements_rise_and_fall(
+    songs: list[Song], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(training, "SAVE_EVERY", 1)
+    trainer = make_trainer(songs, make_plan(9))
+    judged_as(monkeypatch, trainer, [2.0, 1.0, *[1.2] * 8])
+
+    train(trainer, tmp_path, lambda now: None)
+
+    assert trainer.best == Judgement(step=9, losses={"all": 1.2})
+
+
 def test_a_run_that_was_over_early_stays_over(
     songs: list[Song], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr(training, "SAVE_EVERY", 1)
-    trainer, again = make_trainer(songs, make_plan(50)), make_trainer(songs, make_plan(50))
+    trainer, again = make_trainer(songs, make_plan(50, decay=True)), make_trainer(songs, make_plan(50, decay=True))
     judged_as(monkeypatch, trainer, [1.0] * 20)
     train(trainer, tmp_path, lambda _: None)
     steps = []

@@ -45,14 +45,16 @@ pitch = 0.90
 structure = 1.0
 top_p = 0.95
 noise = 0.4
+repeats = 0.9
 
 [[sampling.freedom]]
 randomness = 0.4
 rhythm = 1.0
 pitch = 1.0
 structure = 1.0
-top_p = 0.97
+top_p = 0.98
 noise = 0.4
+repeats = 0.8
 
 [[sampling.freedom]]
 randomness = 1.0
@@ -61,6 +63,7 @@ pitch = 1.10
 structure = 1.06
 top_p = 1.0
 noise = 0.4
+repeats = 0.6
 """
 
 

@@ -90,7 +90,8 @@ class Freedom:
     `structure` (repeats, rests, ends), and the nucleus `top_p`, hold for sampling from the probabilities;
     `noise` is, for sampling from the embedding space, how much of chance is held for a bar: from 0, none, to below 1;
     its square is the share of the variance. The rest is drawn at the temperatures, those of rhythm and pitch cooler by
-    that share.
+    that share. `repeats` is a factor on the odds that a part repeats a bar: a band that hears only itself does so more
+    often than the songs that it learned from.
     """
 
     randomness: float
@@ -99,6 +100,7 @@ class Freedom:
     structure: float
     top_p: float
     noise: float
+    repeats: float = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

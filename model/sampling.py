@@ -38,7 +38,8 @@ KINDS: tuple[tuple[str, range], ...] = (
 )  # fmt: skip
 STARTS = np.array([tokens.start for _, tokens in KINDS])
 SIZES = np.array([len(tokens) for _, tokens in KINDS])
-STRUCTURE, RHYTHM, PITCH, TOP_P = range(4)  # columns of what `odds_of` gives
+STRUCTURE, RHYTHM, PITCH, TOP_P, REPEAT = range(5)  # columns of what `odds_of` gives
+REPEATS = [tokens for _, tokens in KINDS].index(t.REPEAT)
 OF_KIND = np.array([("structure", "rhythm", "pitch").index(name) for name, _ in KINDS])
 COLUMNS = np.arange(SIZES.max())
 Guard = Callable[[Reader, Masks], None]  # takes tokens away from what is allowed
@@ -125,11 +126,9 @@ def _singer(piece: Piece, network: Composer, method: Method) -> Singer:
 
 
 def odds_of(freedom: Freedom, *, cooler: float = 1) -> Floats:
-    """The exponents of structure, rhythm and pitch, which are inverse temperatures, and the nucleus."""
-    return np.array(
-        [1 / freedom.structure, 1 / (freedom.rhythm * cooler), 1 / (freedom.pitch * cooler), freedom.top_p],
-        dtype=np.float32,
-    )  # fmt: skip
+    """The exponents of structure, rhythm and pitch, which are inverse temperatures, the nucleus, and the repeats."""
+    exponents = [1 / freedom.structure, 1 / (freedom.rhythm * cooler), 1 / (freedom.pitch * cooler)]
+    return np.array([*exponents, freedom.top_p, freedom.repeats], dtype=np.float32)
 
 
 def _sing(stage: Sequence[Singer], hidden: Floats, nearness: Callable[[Floats], Floats]) -> None:
@@ -155,12 +154,14 @@ def choose_from_probabilities(logits: Floats, odds: Floats, draws: NDArray[np.fl
 
     Args:
         logits: Of all tokens (B, vocabulary); minus infinity where forbidden.
-        odds: As `odds_of` says, (B, 4).
+        odds: As `odds_of` says, (B, 5).
         draws: Of even chance in [0, 1), (B, 2).
     """
     rows = np.arange(len(logits))[:, None]
     weights = np.exp(logits - logits.max(axis=1, keepdims=True))
-    kind = _draw(np.add.reduceat(weights, STARTS, axis=1) ** odds[:, [STRUCTURE]], draws[:, 0])
+    kinds = np.add.reduceat(weights, STARTS, axis=1) ** odds[:, [STRUCTURE]]
+    kinds[:, REPEATS] *= odds[:, REPEAT]
+    kind = _draw(kinds, draws[:, 0])
     own = weights[rows, np.minimum(STARTS[kind][:, None] + COLUMNS, weights.shape[1] - 1)]
     own[SIZES[kind][:, None] <= COLUMNS] = 0
     column = OF_KIND[kind]

@@ -5,11 +5,11 @@
     event = AT ACCENT? (DURATION? SHAPE? PITCH)…             pitched: a duration and a chord shape hold until changed
           | AT ACCENT? HIT…                                  drums: kick, snare and one more sound in one token
 
-A part that plays what it played k bars ago says REPEAT k, of several k the one that most parts can say; one that plays what another part plays in this bar says
-DOUBLE; a bass that follows the lowest note of the rhythm guitar says ROOT. In real songs two bars of three are of
-these kinds. An accent holds until changed, at most for the bar; what is repeated or doubled takes its accents along.
-Because such tokens hide the music that they copy, `reader.Reader` follows the stream and says beside each token what
-sounds around it.
+A part that plays what it played k bars ago says REPEAT k, of several k the one that most parts can say; one that plays
+what another part plays in this bar says DOUBLE; a bass that follows the lowest note of the rhythm guitar says ROOT. In
+real songs two bars of three are of these kinds. An accent holds until changed, at most for the bar; what is repeated or
+doubled takes its accents along. Because such tokens hide the music that they copy, `reader.Reader` follows the stream
+and says beside each token what sounds around it.
 
 Sources: bar-wise tokens with positions, REMI (Huang and Yang 2020, arXiv:2002.00212); parts per bar, MMM (Ens and
 Pasquier 2020, arXiv:2008.06048). Repeats, doubles, roots and shapes as tokens are ours.
@@ -107,7 +107,7 @@ def encode(score: Score, corpus: str) -> list[int]:
     stream = header(corpus, score.tempo_bpm, list(parts))
     for bar, signature in enumerate(score.time_signatures):
         stream.append(BAR[_SIGNATURE_INDEX[signature]])
-        for role, bars in parts.items():
+        for role in parts:
             stream += _encode_bar(bar, role, parts, lags[bar], accents[role][bar])
     return [*stream, END]
 

@@ -126,6 +126,14 @@ def test_a_cool_pitch_does_not_make_repeats_likelier():
     assert drawn["PITCH 40"] > 0.45
 
 
+def test_repeats_are_as_much_rarer_as_asked():
+    logits = logits_of(REPEAT_1=0.6, REPEAT_4=0.2, AT_0=0.2)
+
+    drawn = shares(logits, replace(FREE, repeats=0.25))
+
+    assert drawn == pytest.approx({"REPEAT 1": 0.375, "REPEAT 4": 0.125, "AT 0": 0.5}, abs=0.03)
+
+
 def test_a_nucleus_cuts_no_structure():
     logits = logits_of(REPEAT_1=0.97, REPEAT_2=0.03)
 

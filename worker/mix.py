@@ -37,13 +37,17 @@ class Mix:
 def mix_down(stems: Stems, genre: Genre) -> Mix:
     """Put the stems through the desk and the room, and master them.
 
-    Silence stays silence.
+    Silence stays silence. The stems are large, and used up: each is let go once it is in the mix.
     """
-    return Mix(sound=master(blend(stems, genre), genre.sound.loudness_lufs).T)
+    return Mix(sound=master(_blend(stems, genre), genre.sound.loudness_lufs).T)
 
 
 def blend(stems: Stems, genre: Genre) -> Sound:
     """The mix before the master: all players through their channels, and what the room answers; two sides."""
+    return _blend({**stems}, genre)
+
+
+def _blend(stems: Stems, genre: Genre) -> Sound:
     frames = max((stem.shape[1] for stem in stems.values()), default=RATE)
     direct, sent = np.zeros((2, frames), np.float32), np.zeros((2, frames), np.float32)
     for _, channel, sound in _played(stems, genre):
@@ -56,18 +60,18 @@ def separate(stems: Stems, genre: Genre) -> Stems:
     """Each stem as it is in the mix before the master, with its share of the room: together they are that mix."""
     return {
         name: sound + resound(_send(sound, channel), genre.sound.room)
-        for name, channel, sound in _played(stems, genre)
+        for name, channel, sound in _played({**stems}, genre)
     }  # fmt: skip
 
 
 def _played(stems: Stems, genre: Genre) -> Iterator[tuple[Name, Channel, Sound]]:
-    """Who is heard, and what comes out of their channel."""
+    """Who is heard, and what comes out of their channel; takes the stems out as it goes."""
     kit_db = kit_gain_db([stems[piece] for piece in PIECES if piece in stems])
     for player in genre.players:
         for name, channel in channels_of(player).items():
             if name in stems and stems[name].any():
                 piece_db = kit_db + player.gain_db if name in PIECES else None  # its level is told of the gain, too
-                yield name, channel, put_through(stems[name], channel, piece_db)
+                yield name, channel, put_through(stems.pop(name), channel, piece_db)
 
 
 def put_through(sound: Sound, channel: Channel, kit_db: float | None = None) -> Sound:

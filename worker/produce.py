@@ -98,7 +98,7 @@ def _make(
 
 
 def _record(score: Score, genre: Genre, hands: int, watch: "_Watch") -> Mix:
-    """Play and mix; the stems, a megabyte for each second, are not kept any longer."""
+    """Play and mix; the stems, some megabytes for each second, are not kept any longer."""
     with watch("render"):
         stems = render(score, genre, hands)
     with watch("mix"):

@@ -33,7 +33,7 @@ def stems():
 
 
 def test_a_song_comes_out_at_its_loudness_under_the_ceiling_and_in_stereo(stems):
-    sound = mix_down(stems, METAL).sound
+    sound = mix_down({**stems}, METAL).sound
 
     assert sound.dtype == np.float32
     assert loudness(sound.T) == pytest.approx(-14.0, abs=0.1)

@@ -46,13 +46,25 @@ class Case:
     songs: int = 1  # asked for together
     at_once: int = 16  # of these, side by side
     runs: int = 1
+    bars: int = BARS
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Speed:
+    """What a second of processor time gives."""
+
+    notes: float
+    tokens: float
+    song_seconds: float  # of processor time, for one song
+
+
+ALONE, EIGHT = Case(way="fast", runs=16), Case(way="fast", songs=16, at_once=8)  # of the same 16 songs
+ONE_BY_ONE, TOGETHER = Case(way="fast", songs=4, runs=4), Case(way="fast", songs=16)  # four requests of four takes
 CASES = (
-    Case(way="plain", runs=2), Case(way="fast", runs=4), Case(way="fast", songs=16, at_once=4),
-    Case(way="fast", songs=16, at_once=8), Case(way="fast", songs=4, runs=4), Case(way="fast", songs=16),
+    Case(way="plain", runs=2), ALONE, Case(way="fast", songs=16, at_once=4), EIGHT, ONE_BY_ONE, TOGETHER,
     Case(way="fast", method="embedding", runs=2), Case(way="fast", method="embedding", songs=16),
-    Case(way="fast", threads=2),
+    Case(way="fast", bars=2),
+    Case(way="fast", threads=2, bars=2),  # two threads wait for each other: a long song took more than ten minutes
 )  # fmt: skip
 
 
@@ -63,22 +75,27 @@ def main() -> None:
     band = Band.load(find_genre(name))
     load_seconds = time.process_time() - began
     held = memory()
+    speeds = {}
     rows = []
     for case in CASES:
-        rows.append(row(band, case))
+        speeds[case] = speed(band, case)
+        rows.append(row(case, speeds[case]))
         print(rows[-1], flush=True)
     torch.set_num_threads(1)
     text = "\n".join([
         "# Composing",
         "",
-        f"{machine()}. By `python benchmarks/composing.py {name}`: songs of {BARS} bars at {TEMPO_BPM} bpm with "
+        f"{machine()}. By `python benchmarks/composing.py {name}`: songs at {TEMPO_BPM} bpm with "
         "seeds 0, 1, …; seconds of processor time, of all threads together. `plain` is the network as it was trained; "
         "`fast` is what the band does on this machine. Of songs asked for together each waits for a place among those "
         "at once; a request is four songs, its takes.",
         "",
-        "| way | sampling | threads | songs | asked together | at once | notes/s | music s/s | tokens/s | s a song |",
-        "|---|---|---|---|---|---|---|---|---|---|",
+        "| way | sampling | threads | bars | songs | together | at once | notes/s | music s/s | tokens/s | s a song |",
+        "|---|---|---|---|---|---|---|---|---|---|---|",
         *rows,
+        "",
+        f"The same 16 songs, eight places beside one: {gain(speeds[EIGHT], speeds[ALONE])}. Four requests together "
+        f"beside one by one: {gain(speeds[TOGETHER], speeds[ONE_BY_ONE])}.",
         "",
         *limits(band.network),
         "",
@@ -91,23 +108,35 @@ def main() -> None:
     print(text)
 
 
-def row(band: Band, case: Case) -> str:
-    """One line of the table."""
+def speed(band: Band, case: Case) -> Speed:
+    """Compose a case, on so many threads."""
     torch.set_num_threads(case.threads)
     sampling.decoder_of, sampling.AT_ONCE = WAYS[case.way], case.at_once  # type: ignore[assignment]
     songs = case.runs * case.songs
     scores = []
     began = time.process_time()
     for seed in range(0, songs, case.songs):
-        scores += [reader.score(TEMPO_BPM) for reader in compose(band, case.method, range(seed, seed + case.songs))]
+        played = compose(band, case.method, range(seed, seed + case.songs), case.bars)
+        scores += [reader.score(TEMPO_BPM) for reader in played]
     seconds = time.process_time() - began
     notes = sum(len(part.notes) for score in scores for part in score.parts)
     tokens = sum(len(t.encode(score, band.genre.archives[0])) for score in scores)
-    music = songs * BARS * 4 * 60 / TEMPO_BPM
+    return Speed(notes=notes / seconds, tokens=tokens / seconds, song_seconds=seconds / songs)
+
+
+def row(case: Case, speed: Speed) -> str:
+    """One line of the table."""
+    music = case.bars * 4 * 60 / TEMPO_BPM
     return (
-        f"| {case.way} | {case.method} | {case.threads} | {songs} | {case.songs} | {min(case.at_once, case.songs)} "
-        f"| {notes / seconds:.0f} | {music / seconds:.0f} | {tokens / seconds:.0f} | {seconds / songs:.2f} |"
+        f"| {case.way} | {case.method} | {case.threads} | {case.bars} | {case.runs * case.songs} | {case.songs} "
+        f"| {min(case.at_once, case.songs)} | {speed.notes:.0f} | {music / speed.song_seconds:.0f} "
+        f"| {speed.tokens:.0f} | {speed.song_seconds:.2f} |"
     )
+
+
+def gain(speed: Speed, other: Speed) -> str:
+    """How many times as fast."""
+    return f"{speed.notes / other.notes:.2f} times the notes, {speed.tokens / other.tokens:.2f} times the tokens"
 
 
 def compose(band: Band, method: Method, seeds: range, bars: int = BARS) -> list[Reader]:

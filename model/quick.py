@@ -11,7 +11,7 @@ this network has no outliers to treat apart. See benchmarks/composing.md for wha
 
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import cache, partial
+from functools import cache
 
 import numpy as np
 import torch
@@ -60,8 +60,8 @@ class QuickDecoder:
             attend.reorder(self._pairs)
         self._embeddings = _Embeddings(network)
         self._turns = torch.polar(torch.ones_like(network.angles), network.angles).numpy()  # (window, w / 2)
-        self._ear = cache(partial(_Ear, a.heads, a.width))  # for each span
-        self._memories = [_Memory(a) for _ in range(songs)]
+        self._ear = _Ear(a, np.zeros((a.layers, 2, songs, a.heads, a.window), dtype=np.float32))
+        self._memories = [_Memory(a, self._ear, place) for place in range(songs)]
         self._seat(songs)
 
     @property
@@ -75,11 +75,13 @@ class QuickDecoder:
         for matrix in (matrix for layer in self._layers for matrix in layer):
             matrix.seat(songs)
         self._codes = np.empty((songs, 3 * a.heads, a.width // a.heads), dtype=np.int8)
-        self._heard = np.empty((songs, a.heads, a.width // a.heads), dtype=np.float32)
 
     def keep(self, songs: Sequence[int]) -> None:
         """Forget all other songs."""
         self._memories = [self._memories[song] for song in songs]
+        self._ear = _Ear(self._architecture, self._ear.steps[:, :, list(songs)])
+        for place, memory in enumerate(self._memories):
+            memory.sit(self._ear, place)
 
     @torch.inference_mode()
     def read(self, songs: Sequence[int], tokens: Whole, known: Whole) -> Floats:
@@ -102,6 +104,7 @@ class QuickDecoder:
         memories = [self._memories[song] for song in songs]
         for memory in memories:
             memory.make_room()
+        self._ear.turn_to(memories)
         if len(memories) != len(self._codes):
             self._seat(len(memories))
         x = self._embeddings(tokens, known)
@@ -134,35 +137,110 @@ class QuickDecoder:
         top[:, : 2 * a.heads] /= _rms(heads[:, : 2 * a.heads])
         top[:, 2 * a.heads :] *= value_scale[..., None]
         top[:, : a.heads] *= np.float32(heads.shape[-1] ** -0.5 / 127**2)
-        for memory, codes, steps, heard in zip(memories, self._codes, top, self._heard, strict=True):
-            queries, keys, values = codes[: a.heads], codes[a.heads : 2 * a.heads], codes[2 * a.heads :]
-            memory.add(layer, keys, values, steps[a.heads : 2 * a.heads, 0], steps[2 * a.heads :, 0])
-            self._ear(memory.span).attend(memory, layer, queries, steps[: a.heads], heard)
-        return self._heard.reshape(len(qkv), a.width)
+        steps = top[:, a.heads :, 0].reshape(len(qkv), 2, a.heads)
+        for memory, codes, own_steps in zip(memories, self._codes, steps, strict=True):
+            memory.add(layer, codes[a.heads : 2 * a.heads], codes[2 * a.heads :], own_steps)
+        heard = self._ear.attend(layer, self._codes[:, : a.heads], top[:, : a.heads])
+        return heard.reshape(len(qkv), a.width)
+
+
+class _Ear:
+    """Where songs sit side by side and attend: buffers that stay where the processor has them at hand.
+
+    Each head multiplies by itself, since a row times a matrix is read as it lies, where a product of more rows would
+    first repack all that a song remembers. All else is done for all songs at once.
+    """
+
+    def __init__(self, architecture: Architecture, steps: Floats) -> None:
+        """For songs whose keys and values have these steps, (layers, 2, songs, H, window); 0: nothing is remembered."""
+        self.steps = steps
+        _, _, songs, heads, window = steps.shape
+        width = architecture.width // heads
+        self.asked = torch.zeros(songs, heads, width, dtype=torch.int8)  # queries
+        self.sums = torch.zeros(songs, heads, window, dtype=torch.int32)
+        self.shares = torch.zeros(songs, heads, 2, window, dtype=torch.int8)  # in two planes
+        self.heard = torch.zeros(songs, heads, 2, width, dtype=torch.int32)
+        self._asked, self._sums, self._heard = self.asked.numpy(), self.sums.numpy(), self.heard.numpy()
+        self._coarse, self._fine = (self.shares.numpy()[:, :, plane] for plane in (0, 1))
+        self._weights = self._rounded = np.empty((0, heads, 0), dtype=np.float32)
+
+    def turn_to(self, memories: Sequence["_Memory"]) -> None:
+        """Say who attends next; songs with less to remember than others are silent from there on."""
+        songs, heads = self._asked.shape[:2]
+        places = [memory.place for memory in memories]
+        self._places = slice(None) if places == list(range(songs)) else places
+        self._memories = memories
+        self._lengths = [memory.length for memory in memories]
+        self._span = max(memory.span for memory in memories)
+        if self._weights.shape != (len(memories), heads, self._span):
+            self._weights = np.empty((len(memories), heads, self._span), dtype=np.float32)
+            self._rounded = np.empty_like(self._weights)
+
+    def attend(self, layer: int, queries: Codes, query_steps: Floats) -> Floats:
+        """What heads hear (B, H, w); queries are (B, H, w), their steps (B, H, 1)."""
+        memories, places, span = self._memories, self._places, self._span
+        weights, rounded = self._weights, self._rounded
+        key_steps, value_steps = self.steps[layer][:, places, :, :span]
+        self._asked[places] = queries
+        for memory in memories:
+            memory.compare(layer)
+        weights[:] = self._sums[places, :, :span]
+        weights *= query_steps
+        weights *= key_steps
+        np.exp(weights, out=weights)  # of normed queries and keys: at most e to the square root of the head's width
+        total = _sums(weights, self._lengths)
+        weights *= value_steps
+
+        peak = np.maximum.reduce(weights, axis=-1, keepdims=True, initial=TINY)
+        weights *= MOST / peak
+        np.rint(weights, out=rounded)
+        self._coarse[places, :, :span] = rounded
+        weights -= rounded
+        weights *= FINER
+        np.rint(weights, out=weights)
+        self._fine[places, :, :span] = weights
+        for memory in memories:
+            memory.hear(layer)
+        planes = self._heard[places].astype(np.float32)  # (B, H, 2, w)
+        heard = planes[:, :, 1]
+        heard /= FINER
+        heard += planes[:, :, 0]
+        heard *= peak / (total * np.float32(127**2))
+        return heard
 
 
 class _Memory:
-    """What one song has heard: keys and values of each layer in 8 bits, a step for each head and token."""
+    """What one song has heard: keys and values of each layer in 8 bits."""
 
-    def __init__(self, architecture: Architecture) -> None:
-        layers, window, heads = architecture.layers, architecture.window, architecture.heads
+    def __init__(self, architecture: Architecture, ear: _Ear, place: int) -> None:
+        a = architecture
         self.length = 0  # tokens
-        self._keys = torch.zeros(layers, window, architecture.width, dtype=torch.int8)
-        self._values = torch.zeros_like(self._keys)
-        self._key_steps = np.zeros((layers, heads, window), dtype=np.float32)
-        self._value_steps = np.zeros_like(self._key_steps)  # 0 where nothing is remembered yet
-        self._key_rows = self._keys.numpy().reshape(layers, window, heads, -1)
-        self._value_rows = self._values.numpy().reshape(layers, window, heads, -1)
         self.span = 0  # tokens, in whole blocks
+        self._keys = torch.zeros(a.layers, a.heads, a.window, a.width // a.heads, dtype=torch.int8)
+        self._values = self._keys.transpose(2, 3).contiguous()  # (layers, H, w, window)
+        self._key_rows, self._value_columns = self._keys.numpy(), self._values.numpy()
+        self.sit(ear, place)
+
+    def sit(self, ear: _Ear, place: int) -> None:
+        """Take a place among songs."""
+        self._ear, self.place = ear, place
+        self._steps = ear.steps[:, :, place]  # (layers, 2, H, window)
+        self._open()
 
     def _open(self) -> None:
-        """Lay out what depends on the number of tokens."""
-        self.span = span = min(-(-self.length // BLOCK) * BLOCK, self._keys.shape[1])
-        self._seen = [
-            (keys[:span].t(), values[:span], key_steps[:, :span], value_steps[:, :span])
-            for keys, values, key_steps, value_steps in zip(
-                self._keys, self._values, self._key_steps, self._value_steps, strict=True
-            )
+        """Lay out what depends on the number of tokens: for each layer, factors and place of its products."""
+        self.span = span = min(-(-self.length // BLOCK) * BLOCK, self._keys.shape[2])
+        ear, place = self._ear, self.place
+        asked = ear.asked[place][:, None].unbind()
+        sums = ear.sums[place][:, None, :span].unbind()
+        shares = ear.shares[place].flatten(0, 1)[:, None, :span].unbind()
+        heard = ear.heard[place].flatten(0, 1)[:, None].unbind()
+        self._to_compare = [
+            list(zip(asked, keys.unbind(), sums, strict=True)) for keys in self._keys[:, :, :span].transpose(2, 3)
+        ]
+        self._to_hear = [
+            list(zip(shares, [own for own in values for _ in range(2)], heard, strict=True))
+            for values in self._values[..., :span].transpose(2, 3)
         ]
 
     def make_room(self) -> None:
@@ -174,71 +252,28 @@ class _Memory:
     def learn(self, keys: Tensor, values: Tensor) -> None:
         """Remember this and nothing else: keys and values (layers, H, T, w)."""
         self.length = keys.shape[2]
-        self._value_steps[..., self.length :] = 0
-        for memory, steps, what in (
-            (self._key_rows, self._key_steps, keys), (self._value_rows, self._value_steps, values),
-        ):  # fmt: skip
+        self._steps[..., self.length :] = 0
+        for i, (memory, what) in enumerate(((self._key_rows, keys), (self._value_columns.swapaxes(2, 3), values))):
             top = what.abs().amax(dim=-1).clamp(min=TINY)
-            codes = (what * (127 / top[..., None])).round().to(torch.int8)
-            memory[:, : self.length] = codes.transpose(1, 2).numpy()
-            steps[:, :, : self.length] = top.numpy()
+            memory[:, :, : self.length] = (what * (127 / top[..., None])).round().to(torch.int8).numpy()
+            self._steps[:, i, :, : self.length] = top.numpy()
         self._open()
 
-    def add(self, layer: int, keys: Codes, values: Codes, key_steps: Floats, value_steps: Floats) -> None:
-        """Remember the newest token: (H, w) of each, and the steps (H,)."""
+    def add(self, layer: int, keys: Codes, values: Codes, steps: Floats) -> None:
+        """Remember the newest token: (H, w) of each, and the steps (2, H)."""
         now = self.length - 1
-        self._key_rows[layer, now], self._value_rows[layer, now] = keys, values
-        self._key_steps[layer, :, now], self._value_steps[layer, :, now] = key_steps, value_steps
+        self._key_rows[layer, :, now], self._value_columns[layer, ..., now] = keys, values
+        self._steps[layer, ..., now] = steps
 
-    def at(self, layer: int) -> tuple[Tensor, Tensor, Floats, Floats]:
-        """Keys, turned (width, span), values (span, width), and their steps (H, span)."""
-        return self._seen[layer]
+    def compare(self, layer: int) -> None:
+        """Multiply what is asked with the keys."""
+        for asked, keys, sums in self._to_compare[layer]:
+            torch._int_mm(asked, keys, out=sums)
 
-
-class _Ear:
-    """Attends to one song after another, on buffers that stay where the processor has them at hand.
-
-    All heads attend in two products, for products of 8 bits are fast only when they are fat: the query of a head is
-    silent at the other heads' places, and of the values that a head weighs, it hears its own.
-    """
-
-    def __init__(self, heads: int, width: int, span: int) -> None:
-        self._asked = torch.zeros(heads, width, dtype=torch.int8)  # each head's query
-        self._asked_own = np.einsum("hhw->hw", self._asked.numpy().reshape(heads, heads, -1))
-        self._sums = torch.empty(heads, span, dtype=torch.int32)
-        self._weights = np.empty((heads, span), dtype=np.float32)
-        self._rounded = np.empty_like(self._weights)
-        self._shares = torch.empty(2 * heads, span, dtype=torch.int8)
-        self._coarse, self._fine = np.split(self._shares.numpy(), 2)
-        self._heard = torch.empty(2 * heads, width, dtype=torch.int32)
-        self._heard_own = np.einsum("phhw->phw", self._heard.numpy().reshape(2, heads, heads, -1))
-
-    def attend(self, memory: _Memory, layer: int, queries: Codes, steps: Floats, heard: Floats) -> None:
-        """Write into `heard` (H, w) what heads hear of a memory; queries are (H, w), their steps (H, 1)."""
-        keys, values, key_steps, value_steps = memory.at(layer)
-        weights, rounded = self._weights, self._rounded
-        self._asked_own[:] = queries
-        torch._int_mm(self._asked, keys, out=self._sums)
-        np.copyto(weights, self._sums.numpy(), casting="unsafe")
-        weights *= steps
-        weights *= key_steps
-        np.exp(weights, out=weights)  # of normed queries and keys: at most e to the square root of the head's width
-        total = np.add.reduce(weights[:, : memory.length], axis=-1, keepdims=True)
-        weights *= value_steps
-
-        peak = np.maximum.reduce(weights, axis=-1, keepdims=True, initial=TINY)
-        weights *= MOST / peak
-        np.rint(weights, out=rounded)
-        np.copyto(self._coarse, rounded, casting="unsafe")
-        weights -= rounded
-        weights *= FINER
-        np.rint(weights, out=weights)
-        np.copyto(self._fine, weights, casting="unsafe")
-        torch._int_mm(self._shares, values, out=self._heard)
-        planes = self._heard_own.astype(np.float32)  # (2, H, w)
-        planes[1] /= FINER
-        np.add(planes[0], planes[1], out=heard)
-        heard *= peak / (total * np.float32(127**2))
+    def hear(self, layer: int) -> None:
+        """Weigh the values by their shares."""
+        for shares, values, heard in self._to_hear[layer]:
+            torch._int_mm(shares, values, out=heard)
 
 
 class _Matrix:
@@ -304,6 +339,16 @@ def _round(x: Floats, codes: Codes) -> Floats:
     np.rint(size, out=size)
     np.copyto(codes, size, casting="unsafe")
     return top
+
+
+def _sums(weights: Floats, lengths: Sequence[int]) -> Floats:
+    """Sums (B, H, 1) of the first weights of each song; at once where as many are summed, for the order matters."""
+    if len(set(lengths)) == 1:
+        at_once: Floats = np.add.reduce(weights[..., : lengths[0]], axis=-1, keepdims=True)
+        return at_once
+    return np.array([
+        np.add.reduce(own[:, :length], axis=-1, keepdims=True) for own, length in zip(weights, lengths, strict=True)
+    ])  # fmt: skip
 
 
 def _rms(x: Floats) -> Floats:

@@ -27,6 +27,7 @@ from redis.exceptions import RedisError
 from rq.exceptions import DeserializationError
 from rq.job import Job
 
+from model.midi import DURATIONS
 from model.request import LONGEST_JSON, ComposeRequest, read_json
 from model.score import ROLES, TIME_SIGNATURES, Note, Part, Score
 from worker.queue import COMPOSE_JOB, SERIALIZER, TriedJob, open_queue
@@ -148,7 +149,7 @@ def _is_played(score: Score) -> bool:
         set(score.time_signatures) <= set(TIME_SIGNATURES)
         and numbers <= {int}
         and all(0 <= note.start < score.ticks and 0 <= note.pitch < 128 for note in notes)
-        and all(1 <= note.duration <= score.ticks and 1 <= note.velocity < 128 for note in notes)
+        and all(1 <= note.duration <= DURATIONS[-1] and 1 <= note.velocity < 128 for note in notes)
         and all(ROLES.index(one.role) < ROLES.index(next_one.role) for one, next_one in pairwise(score.parts))
     )
 

@@ -8,6 +8,7 @@ from scores import empty_score, make_score
 from stub_company import StubBand, one_note, stub_service
 from stub_studio import make_request
 
+from model.midi import DURATIONS
 from worker.company import MARK, MOST, SCORE, Company, digest, score_from_json, score_to_json
 from worker.queue import open_queue
 
@@ -120,6 +121,17 @@ def test_without_redis_a_song_is_composed_all_the_same():
 
 @pytest.mark.parametrize("score", [empty_score(), make_score(bars=4)])
 def test_a_score_survives_the_trip_through_redis(score):
+    assert score_from_json(score_to_json(score)) == score
+
+
+def test_a_last_chord_may_ring_for_longer_than_its_song():
+    # Scores of one to four bars were refused, and so composed twice.
+    score = make_score(bars=1, roles=["bass"])
+    (part,) = score.parts
+    ringing = replace(part, notes=(*part.notes[:-1], replace(part.notes[-1], duration=DURATIONS[-1])))
+    score = replace(score, parts=(ringing,))
+
+    assert DURATIONS[-1] > score.ticks
     assert score_from_json(score_to_json(score)) == score
 
 

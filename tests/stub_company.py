@@ -1,6 +1,7 @@
 """A studio whose stub band composes in company: `python stub_company.py SECONDS` for each song that it composes."""
 
 import os
+import signal
 import sys
 import time
 from collections.abc import Sequence
@@ -21,7 +22,7 @@ from worker.track import MIDI, MP3, MP4, PNG, SUFFIXES, Track
 
 
 class StubBand:
-    """Plays a note that tells the seed; keeps who was composed together."""
+    """Plays a note that tells the seed; keeps who was composed together. A title, "poison", kills."""
 
     def __init__(self, seconds: float = 0) -> None:
         self.seconds = seconds
@@ -30,6 +31,8 @@ class StubBand:
     def compose_all(self, requests: Sequence[ComposeRequest]) -> list[Score]:
         """A note each."""
         self.together.append([request.key for request in requests])
+        if any(request.title == "poison" for request in requests):
+            os.kill(os.getpid(), signal.SIGKILL)
         time.sleep(self.seconds * len(requests))
         return [one_note(request.seed % 128) for request in requests]
 

@@ -7,16 +7,20 @@ plays it. So a worker killed in the middle holds one job, as ever; of the others
 lost. Scores are a convenience: where one is missing, forgotten or damaged, or Redis is away, a song is composed anew,
 and comes out the same.
 
-A song is composed in company once. Whoever sets out to compose it marks it first; one that is marked already, because
-its score was lost with its worker, or because it is to be tried again, is composed alone. So what kills its worker
-costs a song in its company one try at most, and a worker that takes a song which another is composing just now does not
-wait for it.
+A song is composed in company once. Whoever sets out to compose it marks it first. A worker that takes a song which
+another is composing just now does not compose it, too: it composes those next in line that nobody has marked, and then
+finds its own score done. It does not wait for it: where there is none yet, or where the other was killed meanwhile and
+there never will be, it composes its song alone.
+
+The mark also says whether the song's own job was begun. A job that is tried again is composed alone at once. So a song
+loses one of its tries at most to what kills a worker in its company, and that, once marked, is in nobody's company
+again. Marks outlive neither KEPT_SECONDS nor Redis; then all this begins anew.
 """
 
 import hashlib
 import json
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice, pairwise
@@ -38,6 +42,7 @@ MOST = 4  # songs composed together; with four takes each, as many streams as pa
 LOOK_AHEAD = 32  # jobs in line among which songs of the same genre are sought
 KEPT_SECONDS = 3600  # a mark or a score
 SCORE, MARK = "lnh:score:", "lnh:composing:"  # and a digest of the request
+AHEAD, BEGUN = b"ahead", b"begun"  # what a mark says of the song's job: it waits, or it was begun
 NUMBERS = ("start", "pitch", "duration", "velocity")  # of a note
 
 
@@ -62,32 +67,45 @@ class Company:
         with suppress(RedisError):
             if score := self._kept(request):
                 return score
-            if self._mark(request):
-                others = [*islice(self._next_in_line(request), MOST - 1)]
+            mark = self._begin(request)
+            if mark == AHEAD:
+                self._compose_ahead(self._next_in_line(request, MOST))
+                if score := self._kept(request):
+                    return score
+            elif mark is None:
+                others = self._next_in_line(request, MOST - 1)
         score, *scores = self.band.compose_all([request, *others])
-        with suppress(RedisError):
-            for other, ahead in zip(others, scores, strict=True):
-                self._keep(other, ahead)
-        if others:
-            log.info("composed with %s", ", ".join(other.key for other in others))
+        self._keep(others, scores)
         return score
 
-    def _next_in_line(self, request: ComposeRequest) -> Iterator[ComposeRequest]:
-        """Requests of the same genre that wait, and that nobody has set out to compose."""
+    def _compose_ahead(self, others: Sequence[ComposeRequest]) -> None:
+        if others:
+            self._keep(others, self.band.compose_all(others))
+
+    def _next_in_line(self, request: ComposeRequest, most: int) -> list[ComposeRequest]:
+        """Requests of the same genre that wait, and that nobody has set out to compose; from now on, we have."""
         ids = open_queue(self.queue, self.redis).get_job_ids(0, LOOK_AHEAD)
-        for job in TriedJob.fetch_many(ids, self.redis, SERIALIZER):
-            other = _request_of(job) if job else None
-            if other and other.genre == request.genre and self._mark(other):
-                yield other
+        jobs = TriedJob.fetch_many(ids, self.redis, SERIALIZER)
+        waiting = (other for job in jobs if job and (other := _request_of(job)) and other.genre == request.genre)
+        return [*islice(filter(self._mark_ahead, waiting), most)]
 
-    def _mark(self, request: ComposeRequest) -> bool:
-        """Set out to compose a song; whether nobody has before."""
-        return bool(self.redis.set(MARK + digest(request), 1, nx=True, ex=KEPT_SECONDS))
+    def _mark_ahead(self, request: ComposeRequest) -> bool:
+        """Set out to compose a song whose job waits; whether nobody has before."""
+        return bool(self.redis.set(MARK + digest(request), AHEAD, nx=True, ex=KEPT_SECONDS))
 
-    def _keep(self, request: ComposeRequest, score: Score) -> None:
-        text = score_to_json(score)
-        if len(text) <= LONGEST_JSON:
-            self.redis.set(SCORE + digest(request), text, ex=KEPT_SECONDS)
+    def _begin(self, request: ComposeRequest) -> bytes | None:
+        """Mark a song whose job was begun; how it was marked before."""
+        before = self.redis.set(MARK + digest(request), BEGUN, get=True, ex=KEPT_SECONDS)
+        return before if isinstance(before, bytes) else None
+
+    def _keep(self, requests: Sequence[ComposeRequest], scores: Sequence[Score]) -> None:
+        with suppress(RedisError):
+            for request, score in zip(requests, scores, strict=True):
+                text = score_to_json(score)
+                if len(text) <= LONGEST_JSON:
+                    self.redis.set(SCORE + digest(request), text, ex=KEPT_SECONDS)
+        if requests:
+            log.info("composed ahead: %s", ", ".join(request.key for request in requests))
 
     def _kept(self, request: ComposeRequest) -> Score | None:
         text = self.redis.get(SCORE + digest(request))

@@ -1,6 +1,7 @@
 """Songs next in line are composed together, and each stays a job of its own."""
 
 from dataclasses import replace
+from threading import Event, Thread
 
 import pytest
 from processes import started, wait_until
@@ -78,14 +79,71 @@ def test_what_is_no_request_is_left_for_its_turn(queues):
     assert open_queue("compose", queues.redis).job_ids == ["console-2", "console-3"]
 
 
-def test_a_song_that_is_tried_again_is_composed_alone(queues):
+@pytest.mark.parametrize("first_in_line", ["console-1", "console-2"])
+def test_a_song_that_is_tried_again_is_composed_alone(queues, first_in_line):
+    class Killed(StubBand):
+        def compose_all(self, requests):
+            raise KeyboardInterrupt
+
     band = StubBand()
-    queues.redis.set(MARK + digest(make_request("console-1")), 1)
+    ask(queues, "console-1", "console-2", "console-3")
+    for key in (first_in_line, "console-2"):  # at first in company, be it composed with it or for it
+        with pytest.raises(KeyboardInterrupt):
+            in_company(Killed(), queues).compose(make_request(key))
+
+    in_company(band, queues).compose(make_request("console-2"))
+
+    assert band.together == [["console-2"]]
+
+
+class InterruptedBand(StubBand):
+    """Something happens while it composes."""
+
+    def __init__(self, meanwhile):
+        super().__init__()
+        self.meanwhile = meanwhile
+
+    def compose_all(self, requests):
+        scores = super().compose_all(requests)
+        self.meanwhile()
+        return scores
+
+
+def test_while_another_composes_a_song_its_worker_composes_those_next_in_line(queues):
+    ask(queues, *(f"console-{number}" for number in range(2, 11)))
+    ready, go_on = Event(), Event()
+    one = InterruptedBand(lambda: (ready.set(), go_on.wait()))
+    other_worker = Thread(target=lambda: in_company(one, queues).compose(make_request("console-1")))
+    other_worker.start()
+    ready.wait()
+    two = InterruptedBand(lambda: (go_on.set(), other_worker.join()))
+
+    score = in_company(two, queues).compose(make_request("console-2"))
+
+    assert one.together == [[f"console-{number}" for number in range(1, 5)]]
+    assert two.together == [[f"console-{number}" for number in range(5, 9)]]
+    assert score == one_note(make_request("console-2").seed % 128)
+
+
+def test_a_worker_does_not_wait_for_another_that_is_not_done_with_its_song(queues):
+    ask(queues, *(f"console-{number}" for number in range(2, 6)))
+    two = StubBand()
+    one = InterruptedBand(lambda: in_company(two, queues).compose(make_request("console-2")))
+
+    in_company(one, queues).compose(make_request("console-1"))
+
+    assert one.together == [["console-1", "console-2", "console-3", "console-4"]]
+    assert two.together == [["console-5"], ["console-2"]]
+
+
+def test_with_nobody_else_in_line_a_song_that_another_composes_is_composed_alone(queues):
     ask(queues, "console-2")
+    two = StubBand()
+    one = InterruptedBand(lambda: in_company(two, queues).compose(make_request("console-2")))
 
-    in_company(band, queues).compose(make_request("console-1"))
+    in_company(one, queues).compose(make_request("console-1"))
 
-    assert band.together == [["console-1"]]
+    assert two.together == [["console-2"]]
 
 
 def test_two_workers_do_not_compose_the_same_song_ahead(queues):
@@ -168,6 +226,23 @@ def test_a_worker_killed_while_it_composes_in_company_loses_nothing_and_doubles_
     for key in keys:
         (score,) = heir.compose_all([make_request(key)])
         assert (tmp_path / "tracks" / f"{key}.mid").read_text().split()[0] == str(score.parts[0].notes[0].pitch)
+
+
+def test_a_song_that_kills_its_worker_costs_no_other_its_answer(queues, redis_url, tmp_path):
+    keys = [f"console-{number}" for number in range(1, 8)]
+    for key in keys:
+        queues.ask(make_request(key, title="poison" if key == "console-3" else "Dancing robots"))
+    settings = {"REDIS_URL": redis_url, "LNH_STORE": tmp_path / "tracks"}
+
+    deaths = 0
+    while queues.states(keys).count("under way"):
+        with started("stub_company.py", 0, **settings) as worker:
+            wait_until(lambda: worker.poll() is not None or "under way" not in queues.states(keys))
+            deaths += worker.poll() is not None
+
+    assert queues.states(keys) == ["absent", "absent", "given up", *["absent"] * 4]
+    assert delivered(queues) == sorted(f"deliver-{key}" for key in keys if key != "console-3")
+    assert deaths == 1 + 3  # once in the company of console-1, then alone
 
 
 def test_a_queue_worked_off_in_company_hands_over_each_song_once(queues, redis_url, tmp_path):

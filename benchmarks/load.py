@@ -1,9 +1,14 @@
 """What the band bears: posts a second, the way to the queue, a burst of requests, memory over many jobs.
 
-    python benchmarks/load.py [--posts N] [--backlog N] [--burst N] [--jobs N] [--sound real|none] [--bars N]
+    python benchmarks/load.py [--posts N] [--backlog N] [--burst N] [--jobs N]
+                              [--workers 1 2] [--composing alone together] [--sound real|mp3|none] [--bars N]
 
-writes its tables to benchmarks/load.md. A part is left out with 0. Redis is private and real, and so is all of the bot
-but its network.
+measures what is asked for, and puts each figure into its section of benchmarks/load.md; the others stay as they are.
+Redis is private and real, and so is all of the bot but its network. A hundred songs of the usual length take a worker
+half an hour: let them play in the background, and look how far they are.
+
+    nohup python benchmarks/load.py --burst 100 --workers 2 --composing together > burst.log 2>&1 &
+    tail -f burst.log
 """
 
 import argparse
@@ -16,6 +21,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import pairwise, product
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
@@ -26,6 +32,7 @@ sys.path.insert(0, str(HERE.parent))
 
 from load_studio import GENRE  # noqa: E402
 from machine import machine  # noqa: E402
+from rich.console import Console  # noqa: E402
 from rich.progress import Progress  # noqa: E402
 
 from bot.ledger import Ledger  # noqa: E402
@@ -41,7 +48,9 @@ from worker.queue import Queues, jobs_by_state, open_queue  # noqa: E402
 
 SAMPLES = 10  # mentions, each timed on its way to the queue
 SHORT_LINE = 10  # backlog to compare with
-LOOKS = 5  # at the memory of a worker
+LOOKS = 10  # at the memory of a worker
+SOUND = {"real": "with sound and picture", "mp3": "as MP3 without video", "none": "without sound and picture"}
+TABLES = HERE / "load.md"
 PATIENT = Manners(songs_a_day=10**6, longest_line=10**6)
 
 
@@ -91,7 +100,20 @@ class Bench:
         return Queues(redis)
 
 
-def posts_a_second(bench: Bench, posts: int) -> list[str]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Way:
+    """How songs are made."""
+
+    workers: int
+    composing: str
+    sound: str
+
+    def __str__(self) -> str:
+        workers = f"{self.workers} worker{'s' * (self.workers > 1)}"
+        return f"{workers}, composing {self.composing}, {SOUND[self.sound]}"
+
+
+def posts_a_second(bench: Bench, posts: int) -> str:
     """Posts read, understood, written into the ledger and put on the queue, in one go."""
     network, task = Network(), bench.progress.add_task("posts", total=posts)
     listener = listening(bench, network, "posts.sqlite")
@@ -101,10 +123,10 @@ def posts_a_second(bench: Bench, posts: int) -> list[str]:
     listener.put_on_the_way()
     wall, cpu = time.perf_counter() - began, time.process_time() - cpu
     bench.progress.update(task, completed=posts)
-    return [
+    return (
         f"{posts} posts in one go: {posts / cpu:.0f} accepted a second of processor time ({posts / wall:.0f} a second "
         "by the clock), each read, understood, written into the ledger and put on the queue."
-    ]
+    )
 
 
 def listening(bench: Bench, network: Network, name: str) -> Listener:
@@ -115,7 +137,7 @@ def listening(bench: Bench, network: Network, name: str) -> Listener:
     return listener
 
 
-def way_to_the_queue(bench: Bench, backlogs: Sequence[int]) -> list[str]:
+def way_to_the_queue(bench: Bench, backlogs: Sequence[int]) -> str:
     """Seconds from a mention to its job, by how many songs wait already."""
     lines = ["| songs that wait | seconds to the queue, median | slowest | of processor time |", "|---|---|---|---|"]
     for backlog in backlogs:
@@ -134,30 +156,26 @@ def way_to_the_queue(bench: Bench, backlogs: Sequence[int]) -> list[str]:
             cpu.append(time.process_time() - cpu_began)
             bench.progress.advance(task)
         lines.append(f"| {backlog} | {median(wall):.3f} | {max(wall):.3f} | {median(cpu):.3f} |")
-    return lines
+    return "\n".join(lines)
 
 
-def burst(bench: Bench, songs: int, sound: str, bars: int | None) -> list[str]:
-    """A burst of requests, by how many workers there are and how they compose."""
-    lines = [
-        "| workers | composing | tracks a minute | CPU seconds a track | of these composing | composed a CPU minute |",
-        "|---|---|---|---|---|---|",
-    ]
-    for workers, composing in ((1, "alone"), (1, "together"), (2, "alone"), (2, "together")):
-        queues, keys = bench.queues(), [f"burst-{number}" for number in range(songs)]
-        ask(queues, keys, bars)
-        with Studios(bench, workers, composing, sound) as studios:
-            began = time.perf_counter()
-            await_songs(bench, queues, songs, f"{workers} × {composing}")
-            wall = time.perf_counter() - began
-            reports = studios.reports()
-        composed = sum(report["composing_seconds"] for report in reports)
-        spent = sum(report["seconds"] for report in reports)
-        lines.append(
-            f"| {workers} | {composing} | {60 * songs / wall:.1f} | {spent / songs:.1f} | {composed / songs:.2f} "
-            f"| {60 * songs / composed:.1f} |"
-        )
-    return lines
+def burst(bench: Bench, songs: int, bars: int | None, way: Way) -> str:
+    """A burst of requests."""
+    queues = bench.queues()
+    ask(queues, [f"burst-{number}" for number in range(songs)], bars)
+    with Studios(bench, way) as studios:
+        began = time.perf_counter()
+        await_songs(bench, queues, songs, str(way))
+        wall = time.perf_counter() - began
+        reports = studios.reports()
+    composed = sum(report["composing_seconds"] for report in reports)
+    spent = sum(report["seconds"] for report in reports)
+    times = sum(report["composed"] for report in reports)
+    return (
+        f"{60 * songs / wall:.1f} tracks a minute by the clock; {spent / songs:.2f} CPU seconds a track, of these "
+        f"{composed / songs:.2f} composing ({60 * songs / composed:.1f} songs a CPU minute). {times:.0f} songs were "
+        f"composed; a worker held {max(report['most_mb'] for report in reports):.0f} MB at most."
+    )
 
 
 def ask(queues: Queues, keys: Sequence[str], bars: int | None) -> None:
@@ -182,15 +200,17 @@ def await_songs(bench: Bench, queues: Queues, songs: int, what: str) -> None:
 class Studios(ExitStack):
     """Workers that end with the block."""
 
-    def __init__(self, bench: Bench, workers: int, composing: str, sound: str) -> None:
+    def __init__(self, bench: Bench, way: Way) -> None:
         super().__init__()
         environment = {**os.environ, "REDIS_URL": bench.redis_url, "LNH_STORE": str(bench.folder / "tracks")}
-        command = [sys.executable, str(HERE / "load_studio.py"), "compose", composing, sound]
-        self.processes = [subprocess.Popen(command, env=environment, stdout=subprocess.PIPE) for _ in range(workers)]
+        command = [sys.executable, str(HERE / "load_studio.py"), "compose", way.composing, way.sound]
+        self.processes = [
+            subprocess.Popen(command, env=environment, stdout=subprocess.PIPE) for _ in range(way.workers)
+        ]
         for process in self.processes:
             self.callback(process.kill)
         redis = connect(bench.redis_url)
-        while redis.scard("rq:workers:compose") < workers:
+        while redis.scard("rq:workers:compose") < way.workers:
             time.sleep(0.1)
 
     def memory_mb(self) -> float:
@@ -205,47 +225,64 @@ class Studios(ExitStack):
         return [json.loads(process.communicate()[0]) for process in self.processes]
 
 
-def memory(bench: Bench, jobs: int) -> list[str]:
-    """What a worker holds while it composes one song of four bars after another; the sound is a stub."""
-    held, queues = [], bench.queues()
-    with Studios(bench, 1, "together", "none") as studios:
-        for look in range(LOOKS):
-            ask(queues, [f"memory-{number}" for number in range(look * jobs // LOOKS, (look + 1) * jobs // LOOKS)], 4)
-            await_songs(bench, queues, (look + 1) * jobs // LOOKS, f"memory, {look + 1} of {LOOKS}")
-            held.append(f"{(look + 1) * jobs // LOOKS} jobs {studios.memory_mb():.0f} MB")
-    return [f"A worker holds after {', '.join(held)}. Songs of four bars, really composed; the sound is a stub."]
+def memory(bench: Bench, jobs: int, bars: int | None, way: Way) -> str:
+    """What the first worker holds while one song is made after another."""
+    held, queues, counts = [], bench.queues(), [look * jobs // LOOKS for look in range(LOOKS + 1)]
+    with Studios(bench, way) as studios:
+        for done, due in pairwise(counts):
+            ask(queues, [f"memory-{number}" for number in range(done, due)], bars)
+            await_songs(bench, queues, due, f"memory, {due} jobs")
+            held.append(studios.memory_mb())
+        reports = studios.reports()
+    rows = [f"| {count} | {mb:.0f} |" for count, mb in zip(counts[1:], held, strict=True)]
+    spent = f"{sum(report['seconds'] for report in reports) / jobs:.2f} CPU seconds a job."
+    return "\n".join(["| jobs done | resident MB |", "|---|---|", *rows, "", spent])
+
+
+def write(title: str, found: str) -> None:
+    """Put what was found into the section of its title."""
+    before = TABLES.read_text(encoding="utf-8") if TABLES.exists() else "# Load"
+    head, *sections = before.rstrip("\n").split("\n\n## ")
+    mine = f"{title}\n\n{found}\n\n`{' '.join(sys.argv)}`: {machine()}."
+    titles = [section.partition("\n")[0] for section in sections]
+    if title in titles:
+        sections[titles.index(title)] = mine
+    else:
+        sections.append(mine)
+    TABLES.write_text("\n\n## ".join([head, *sections]) + "\n", encoding="utf-8")
+    print(f"## {mine}\n", flush=True)
 
 
 def main() -> None:
-    """Measure what is asked for, write the tables."""
+    """Measure what is asked for."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--posts", type=int, default=10_000, help="posts read in one go [10000]")
-    parser.add_argument("--backlog", type=int, default=10_000, help="songs that wait, beside a line of 10 [10000]")
-    parser.add_argument("--burst", type=int, default=100, help="requests at once [100]")
-    parser.add_argument("--jobs", type=int, default=1000, help="for the memory of a worker [1000]")
-    parser.add_argument("--sound", choices=("real", "none"), default="real", help="of the burst [real]")
-    parser.add_argument("--bars", type=int, help="of the burst's songs [45 to 60 seconds]")
+    parser.add_argument("--posts", type=int, default=0, help="read so many posts in one go, say 10000")
+    parser.add_argument("--backlog", type=int, default=0, help="let so many songs wait, say 10000, beside a line of 10")
+    parser.add_argument("--burst", type=int, default=0, help="ask for so many songs at once, say 100")
+    parser.add_argument("--jobs", type=int, default=0, help="look at a worker's memory over so many songs, say 1000")
+    parser.add_argument("--workers", type=int, nargs="+", default=[1], help="for a burst [1]")
+    parser.add_argument("--composing", choices=("alone", "together"), nargs="+", default=["together"])
+    parser.add_argument("--sound", choices=SOUND, default="real", help="what a song becomes [real]")
+    parser.add_argument("--bars", type=int, help="length of the songs [45 to 60 seconds]")
     asked = parser.parse_args()
-    tables = [f"By `python benchmarks/load.py {' '.join(sys.argv[1:])}`.", ""]
+    length = "the usual length" if asked.bars is None else f"{asked.bars} bar{'s' * (asked.bars > 1)}"
+    of_bars = f"{GENRE} songs of {length}"
     with (
         TemporaryDirectory(ignore_cleanup_errors=True) as folder,
         private_redis({"PATH": os.environ["PATH"]}) as redis_url,
-        Progress() as progress,
+        Progress(console=Console(stderr=True, force_terminal=True), refresh_per_second=1) as progress,  # also in a file
     ):
         bench = Bench(redis_url=redis_url, folder=Path(folder), progress=progress)
         if asked.posts:
-            tables += ["## Posts", "", *posts_a_second(bench, asked.posts), ""]
+            write("Posts", posts_a_second(bench, asked.posts))
         if asked.backlog:
-            tables += ["## From mention to queue", "", *way_to_the_queue(bench, (SHORT_LINE, asked.backlog)), ""]
-        if asked.burst:
-            sound = "with sound and picture" if asked.sound == "real" else "composed, without sound and picture"
-            songs = f"{asked.burst} {GENRE} songs of {asked.bars or 'the usual'} bars, {sound}."
-            tables += ["## A burst", "", songs, "", *burst(bench, asked.burst, asked.sound, asked.bars), ""]
+            write("From mention to queue", way_to_the_queue(bench, (SHORT_LINE, asked.backlog)))
+        for workers, composing in product(asked.workers, asked.composing) if asked.burst else ():
+            way = Way(workers=workers, composing=composing, sound=asked.sound)
+            write(f"A burst of {asked.burst} {of_bars}: {way}", burst(bench, asked.burst, asked.bars, way))
         if asked.jobs:
-            tables += ["## Memory", "", *memory(bench, asked.jobs), ""]
-    text = "\n".join(["# Load", "", f"{machine()}.", *tables])
-    (HERE / "load.md").write_text(text, encoding="utf-8")
-    print(text)
+            way = Way(workers=1, composing="together", sound=asked.sound)
+            write(f"Memory over {asked.jobs} {of_bars}: {way}", memory(bench, asked.jobs, asked.bars, way))
 
 
 if __name__ == "__main__":

@@ -41,7 +41,7 @@ class TimedBand:
     """A band, and the CPU seconds that it has composed."""
 
     def __init__(self, band: Band) -> None:
-        self._band = band
+        self._band, self.fingerprint = band, band.fingerprint
         self.seconds, self.composed = 0.0, 0
 
     def compose_all(self, requests: Sequence[ComposeRequest]) -> list[Score]:

@@ -1,9 +1,11 @@
 """The band: from a request to a score."""
 
+import hashlib
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Self
 
 import numpy as np
@@ -34,6 +36,7 @@ class Band:
     network: Composer
     known_songs: Index | None  # what must not be copied; None when the index is not there
     critic: Critic | None = None  # who picks one of several takes; None: the first without a flaw is played
+    fingerprint: str = ""  # of the genre and the files that it was loaded from; bands of the same one play the same
 
     @classmethod
     def load(cls, genre: Genre) -> Self:
@@ -53,6 +56,7 @@ class Band:
             network=load_weights(path),
             known_songs=Index.load(index) if index.is_file() else None,
             critic=Critic.load(critic) if critic.is_file() else None,
+            fingerprint=_fingerprint(genre, path, index, critic),
         )
 
     def compose(self, request: ComposeRequest, on_bar: Callable[[int], None] = lambda _bar: None) -> Score:
@@ -127,6 +131,13 @@ class Band:
         if self.critic is None or len(takes) == 1:
             return 0
         return self.critic.choose(takes, np.random.default_rng([request.seed, OF_THE_CHOICE]))
+
+
+def _fingerprint(genre: Genre, *files: Path) -> str:
+    digest = hashlib.sha256(repr(genre).encode())
+    for file in files:
+        digest.update(hashlib.sha256(file.read_bytes()).digest() if file.is_file() else b"none")
+    return digest.hexdigest()
 
 
 def keep_to_one_core() -> None:

@@ -24,8 +24,8 @@ from worker.track import MIDI, MP3, MP4, PNG, SUFFIXES, Track
 class StubBand:
     """Plays a note that tells the seed; keeps who was composed together. A title, "poison", kills."""
 
-    def __init__(self, seconds: float = 0) -> None:
-        self.seconds = seconds
+    def __init__(self, seconds: float = 0, fingerprint: str = "stub") -> None:
+        self.seconds, self.fingerprint = seconds, fingerprint
         self.together: list[list[str]] = []
 
     def compose_all(self, requests: Sequence[ComposeRequest]) -> list[Score]:

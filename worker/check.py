@@ -1,6 +1,5 @@
 """Whether this machine can be the studio. `python -m worker.check` says so in JSON lines, for a bot without torch."""
 
-import hashlib
 import json
 import shutil
 from collections.abc import Callable, Iterator, Mapping
@@ -10,7 +9,6 @@ from functools import partial
 from model.band import Band
 from model.errors import NeedsOperator
 from model.genre import Genre, load_genres
-from model.weights import weights_path
 from worker.render import find_soundfont
 
 Check = Callable[[], str]  # what was found; raises NeedsOperator
@@ -59,10 +57,9 @@ def studio_checks() -> Iterator[tuple[str, Check]]:
 
 
 def _meet(genre: Genre) -> str:
-    parameters = sum(parameter.numel() for parameter in Band.load(genre).network.parameters())
-    path = weights_path(genre.weights)
-    fingerprint = hashlib.sha256(path.read_bytes()).hexdigest()[:12]  # the same on every worker, or songs differ
-    return f"{path.name} {fingerprint}, {parameters / 1e6:.1f} million parameters"
+    band = Band.load(genre)
+    parameters = sum(parameter.numel() for parameter in band.network.parameters())
+    return f"{genre.weights}, fingerprint {band.fingerprint[:12]}, {parameters / 1e6:.1f} million parameters"
 
 
 def main() -> None:

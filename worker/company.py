@@ -41,13 +41,17 @@ log = logging.getLogger(__name__)
 MOST = 4  # songs composed together; with four takes each, as many streams as pay: benchmarks/composing.md
 LOOK_AHEAD = 32  # jobs in line among which songs of the same genre are sought
 KEPT_SECONDS = 3600  # a mark or a score
-SCORE, MARK = "lnh:score:", "lnh:composing:"  # and a digest of the request
+SCORE, MARK = "lnh:score:", "lnh:composing:"  # and a digest of the request; a score's also tells the band
 AHEAD, BEGUN = b"ahead", b"begun"  # what a mark says of the song's job: it waits, or it was begun
 NUMBERS = ("start", "pitch", "duration", "velocity")  # of a note
 
 
 class Band(Protocol):
     """What is needed of a band."""
+
+    @property
+    def fingerprint(self) -> str:
+        """Bands of the same one give the same scores."""
 
     def compose_all(self, requests: Sequence[ComposeRequest]) -> list[Score]:
         """The score of each request; the same as if it were alone."""
@@ -78,6 +82,10 @@ class Company:
         self._keep(others, scores)
         return score
 
+    def place(self, request: ComposeRequest) -> str:
+        """Where in Redis a score of this band is kept; when its genre file or its weights change, that is elsewhere."""
+        return f"{SCORE}{self.band.fingerprint}:{digest(request)}"
+
     def _compose_ahead(self, others: Sequence[ComposeRequest]) -> None:
         if others:
             self._keep(others, self.band.compose_all(others))
@@ -103,12 +111,12 @@ class Company:
             for request, score in zip(requests, scores, strict=True):
                 text = score_to_json(score)
                 if len(text) <= LONGEST_JSON:
-                    self.redis.set(SCORE + digest(request), text, ex=KEPT_SECONDS)
+                    self.redis.set(self.place(request), text, ex=KEPT_SECONDS)
         if requests:
             log.info("composed ahead: %s", ", ".join(request.key for request in requests))
 
     def _kept(self, request: ComposeRequest) -> Score | None:
-        text = self.redis.get(SCORE + digest(request))
+        text = self.redis.get(self.place(request))
         if not isinstance(text, bytes):
             return None
         try:

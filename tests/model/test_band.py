@@ -242,6 +242,25 @@ def test_a_band_is_loaded_with_what_must_not_be_copied(
     assert band.known_songs.longest_run(song) > 0
 
 
+def test_bands_of_one_genre_and_the_same_files_and_no_others_share_a_fingerprint(
+    genre: Genre, network: Composer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("model.weights.WEIGHTS_FOLDER", tmp_path)
+    save_weights(tmp_path / "heavy-metal.safetensors", network, {})
+
+    prints = [Band.load(genre).fingerprint, Band.load(replace(genre, seconds=(30.0, 40.0))).fingerprint]
+    again = Band.load(genre).fingerprint
+    build_index([Score(tempo_bpm=160.0, time_signatures=((4, 4),), parts=())]).save(
+        tmp_path / "heavy-metal.originality.safetensors"
+    )
+    prints.append(Band.load(genre).fingerprint)
+    save_weights(tmp_path / "heavy-metal.safetensors", small_composer(seed=2), {})
+    prints.append(Band.load(genre).fingerprint)
+
+    assert again == prints[0]
+    assert len(set(prints)) == 4
+
+
 def test_a_genre_that_the_composer_never_heard_of_is_named(genre: Genre):
     with pytest.raises(BadGenre, match="archives has 'polka'; it can be heavy-metal") as caught:
         Band.load(replace(genre, archives=("polka",)))

@@ -1,17 +1,24 @@
 """Songs next in line are composed together, and each stays a job of its own."""
 
+import os
+import signal
 from dataclasses import replace
+from itertools import chain, repeat
 from threading import Event, Thread
 
 import pytest
 from processes import started, wait_until
 from scores import empty_score, make_score
-from stub_company import StubBand, one_note, stub_service
+from stub_company import StubBand, one_note, stub_produce, stub_service
 from stub_studio import make_request
 
+from model.genre import load_genres
 from model.midi import DURATIONS
-from worker.company import MARK, MOST, SCORE, Company, digest, score_from_json, score_to_json
-from worker.queue import open_queue
+from worker.company import MARK, MOST, Company, composing_for, digest, score_from_json, score_to_json
+from worker.jobs import Studio
+from worker.queue import COMPOSE_JOB, open_queue
+from worker.service import Service
+from worker.store import Store
 
 
 def ask(queues, *keys):
@@ -56,6 +63,28 @@ def test_a_post_edited_since_it_was_composed_ahead_is_composed_anew(queues):
     in_company(band, queues).compose(replace(make_request("console-2"), tempo_bpm=90.0))
 
     assert band.together == [["console-1", "console-2"], ["console-2"]]
+
+
+def test_a_song_composed_ahead_by_a_band_that_has_learned_since_is_composed_anew(queues, tmp_path):
+    # Scores that the band composed ahead before SIGHUP were played for an hour after.
+    old, new = StubBand(fingerprint="old"), StubBand(fingerprint="new")
+    bands = chain([old], repeat(new))
+    genres = {"heavy-metal": load_genres()["heavy-metal"]}
+    load = composing_for("compose", queues.redis, lambda _: next(bands))
+
+    def produce_and_hang_up(request, *more):
+        os.kill(os.getpid(), signal.SIGHUP)
+        return stub_produce(request, *more)
+
+    studio = Studio(genres, load, produce_and_hang_up, Store(str(tmp_path)), queues)
+    ask(queues, "console-1", "console-2", "console-3")
+
+    Service("compose", queues.redis, {COMPOSE_JOB: studio.compose}, on_hang_up=lambda: studio.learn(genres)).run(
+        until_empty=True
+    )
+
+    assert old.together == [["console-1", "console-2", "console-3"]]
+    assert new.together == [["console-2"], ["console-3"]]
 
 
 def test_only_songs_of_the_genre_are_composed_together(queues):
@@ -160,9 +189,10 @@ def test_two_workers_do_not_compose_the_same_song_ahead(queues):
 @pytest.mark.parametrize("text", ["", "{}", "[" * 60_000, "\xff", '{"tempo_bpm":1,"time_signatures":5,"parts":[]}'])
 def test_a_damaged_score_is_composed_anew(queues, text):
     band = StubBand()
-    queues.redis.set(SCORE + digest(make_request("console-1")), text)
+    company = in_company(band, queues)
+    queues.redis.set(company.place(make_request("console-1")), text)
 
-    score = in_company(band, queues).compose(make_request("console-1"))
+    score = company.compose(make_request("console-1"))
 
     assert score == one_note(make_request("console-1").seed % 128)
 

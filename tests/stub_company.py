@@ -65,5 +65,5 @@ def stub_service(redis_url: str, store_url: str, band: StubBand) -> Service:
 
 if __name__ == "__main__":
     worker.queue.BACK_OFF_SECONDS = (0, 0)  # a dead worker is missed sooner
-    service.HEARTBEAT_SECONDS, service.HEARTBEAT_TTL_SECONDS, service.CLEANING_SECONDS = 1, 3, 1
+    service.HEARTBEAT_SECONDS, service.HEARTBEAT_TTL_SECONDS = 1, 3
     stub_service(os.environ["REDIS_URL"], os.environ["LNH_STORE"], StubBand(float(sys.argv[1]))).run()

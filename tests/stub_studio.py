@@ -56,8 +56,7 @@ def stub_service(redis_url: str, store_url: str, seconds: float, queue: str = "c
 if __name__ == "__main__":
     if "HURRY" in os.environ:  # a dead worker is missed after three times so many seconds
         worker.queue.BACK_OFF_SECONDS = (0, 0)
-        service.HEARTBEAT_SECONDS, service.CLEANING_SECONDS = 1, 1
-        service.HEARTBEAT_TTL_SECONDS = 3 * int(os.environ["HURRY"])
+        service.HEARTBEAT_SECONDS, service.HEARTBEAT_TTL_SECONDS = 1, 3 * int(os.environ["HURRY"])
     try:
         stub_service(os.environ["REDIS_URL"], os.environ["LNH_STORE"], float(sys.argv[1]), *sys.argv[3:]).run()
     except NeedsOperator as error:

@@ -151,7 +151,7 @@ def failed_tries(name: str, redis: Redis) -> int:
 
 
 def put_due(queue: Queue) -> None:
-    """Move jobs whose back-off is over to their queue; any number of services may do so at once.
+    """Move jobs whose back-off is over to the head of their queue, whose turn it was; any number of services may do so.
 
     RQ's own scheduler would be a forked process that outlives a killed worker and holds a lock for a minute after.
     """
@@ -165,7 +165,7 @@ def put_due(queue: Queue) -> None:
             pipeline.multi()
             pipeline.zrem(registry.key, job_id)
             if job:
-                queue.enqueue_job(job, pipeline=pipeline)
+                queue.enqueue_job(job, pipeline=pipeline, at_front=True)
             try:
                 pipeline.execute()
             except WatchError:  # somebody else moved it

@@ -8,6 +8,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from itertools import count
 from threading import Event, Thread, current_thread, main_thread
 from types import FrameType
 from typing import Any
@@ -23,7 +24,6 @@ from rq.executions import Execution
 from rq.job import Job
 from rq.registry import clean_registries
 from rq.timeouts import TimerDeathPenalty
-from rq.utils import now
 from rq.worker import WorkerStatus
 
 from model.errors import NeedsOperator
@@ -41,9 +41,9 @@ from worker.queue import (
 
 log = logging.getLogger(__name__)
 
-HEARTBEAT_SECONDS = 5
+HEARTBEAT_SECONDS = 5  # at each, a look for jobs of workers that are silent
 HEARTBEAT_TTL_SECONDS = 20  # a job whose worker was not heard for so long is taken up by another
-CLEANING_SECONDS = 10  # between two looks for such jobs
+LOOK_SECONDS = 10  # for which others leave a look to one worker, should it die meanwhile
 STUCK_SECONDS = MOST_SECONDS + 60  # a job that does not even hear its own deadline takes its process with it
 
 Handlers = Mapping[str, Callable[..., None]]
@@ -68,7 +68,6 @@ class Service(SimpleWorker):
             connection=redis,
             worker_ttl=HEARTBEAT_TTL_SECONDS,
             job_monitoring_interval=HEARTBEAT_SECONDS,
-            maintenance_interval=CLEANING_SECONDS,
             serializer=SERIALIZER,
             job_class=_job_class(handlers),
         )
@@ -133,9 +132,7 @@ class Service(SimpleWorker):
         """Do not: nobody suspends a worker of ours."""
 
     def run_maintenance_tasks(self) -> None:
-        """As RQ's, which would end the service when Redis goes away meanwhile."""
-        with self._waiting_for_redis():
-            super().run_maintenance_tasks()  # type: ignore[no-untyped-call]
+        """Not between two jobs, which may be a quarter of an hour apart: the pulse looks for dead workers."""
 
     def heartbeat(self, timeout: int | None = None, pipeline: Pipeline | None = None) -> None:
         """As RQ's, which would end the service when Redis goes away meanwhile."""
@@ -157,8 +154,6 @@ class Service(SimpleWorker):
             try:
                 self.set_state(WorkerStatus.IDLE)
                 self.heartbeat()
-                if self.should_run_maintenance_tasks:
-                    self.run_maintenance_tasks()
                 found = self.queue_class.dequeue_any(
                     self.queues, timeout and 1, self.connection, self.job_class, self.serializer
                 )
@@ -173,20 +168,19 @@ class Service(SimpleWorker):
         return None
 
     def clean_registries(self) -> None:
-        """Take up what dead workers left.
+        """Put back what dead workers left; in any thread, for RQ keeps all that this needs in Redis.
 
         RQ's own locks all others out for 15 minutes when it is killed, or fails, while it does so; and it gives up,
         untried, what a worker had only just taken from the queue.
         """
         (queue,) = self.queues
-        if self.connection.set(queue.registry_cleaning_key, 1, nx=True, ex=CLEANING_SECONDS):
+        if self.connection.set(queue.registry_cleaning_key, 1, nx=True, ex=LOOK_SECONDS):
             try:
                 clean_registries(queue, self._exc_handlers)
                 worker_registration.clean_worker_registry(queue)
                 put_back_taken(queue)
             finally:
                 queue.release_maintenance_lock()  # type: ignore[no-untyped-call]
-        self.last_cleaned_at = now()  # type: ignore[assignment]
 
     def execute_job(self, job: Job, queue: Queue) -> None:
         """Execute a job; when Redis goes away meanwhile, wait for it instead of ending."""
@@ -231,21 +225,27 @@ class Service(SimpleWorker):
         return HEARTBEAT_TTL_SECONDS
 
     def _beat(self, ended: Event) -> None:
-        seconds = 0
-        while not ended.wait(1):
-            seconds += 1
-            if (held := self._held) and time.monotonic() - self._held_since > STUCK_SECONDS:
-                with about(key_of(held[0].id)):
-                    log.critical("stuck for %d s; ending with it", STUCK_SECONDS)
-                os.kill(os.getpid(), signal.SIGKILL)  # its next try is another worker's
+        for second in count():
+            if ended.wait(1):
+                return
+            self._end_if_stuck()
             try:
-                put_due(self.queues[0])
-                if seconds % HEARTBEAT_SECONDS == 0:
+                if second % HEARTBEAT_SECONDS == 0:
                     worker_registration.register(self)  # Redis may have been wiped
                     if held := self._held:
                         self.maintain_heartbeats(*held)
+                    self.clean_registries()  # after our own heartbeat, so that what we hold is not taken for left
+                put_due(self.queues[0])
             except RedisError as error:
                 log.debug("no heartbeat: %s", error)
+            except Exception:  # without a heartbeat, others would take what we hold
+                log.exception("what dead workers left cannot be looked at")
+
+    def _end_if_stuck(self) -> None:
+        if (held := self._held) and time.monotonic() - self._held_since > STUCK_SECONDS:
+            with about(key_of(held[0].id)):
+                log.critical("stuck for %d s; ending with it", STUCK_SECONDS)
+            os.kill(os.getpid(), signal.SIGKILL)  # its next try is another worker's
 
     @contextmanager
     def _waiting_for_redis(self) -> Iterator[None]:

@@ -6,7 +6,7 @@ from wire import wired
 
 from bot.ledger import Ledger
 from worker.queue import BACK_OFF_SECONDS, jobs_by_state
-from worker.service import CLEANING_SECONDS, HEARTBEAT_TTL_SECONDS
+from worker.service import HEARTBEAT_SECONDS, HEARTBEAT_TTL_SECONDS
 
 ASK = "@lnh_ai Dancing robots {} /compose"
 
@@ -81,4 +81,4 @@ def test_two_workers_that_play_one_song_answer_it_once_and_both_call_it_done(wir
 
 
 def test_a_song_of_a_worker_that_fell_silent_is_with_an_idle_one_within_a_minute():
-    assert HEARTBEAT_TTL_SECONDS + CLEANING_SECONDS + max(BACK_OFF_SECONDS) < 60
+    assert HEARTBEAT_TTL_SECONDS + HEARTBEAT_SECONDS + max(BACK_OFF_SECONDS) < 60

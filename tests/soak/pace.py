@@ -9,5 +9,5 @@ PACE = 1 / 60
 def hurry_services() -> None:
     """Miss a dead worker after seconds, and try again at once."""
     worker.queue.BACK_OFF_SECONDS, worker.queue.TAKEN_SECONDS = (0, 1), 2
-    worker.service.HEARTBEAT_SECONDS = worker.service.CLEANING_SECONDS = 1
+    worker.service.HEARTBEAT_SECONDS = 1
     worker.service.HEARTBEAT_TTL_SECONDS = 10  # a machine may be busy: who lives must be heard

@@ -114,6 +114,26 @@ def test_the_song_of_a_worker_killed_with_9_is_played_by_another_within_a_minute
             assert (tmp_path / "console-1.mp3").read_text().split()[-1] == str(heir.pid)
 
 
+def test_a_worker_in_the_middle_of_a_song_puts_the_song_of_one_killed_back_at_the_head_of_the_line(
+    queues, redis_url, tmp_path
+):
+    # It was noticed between two songs alone, so that it might not be queued for a quarter of an hour.
+    compose = open_queue("compose", queues.redis)
+    with at_work(redis_url, tmp_path, 300) as victim:
+        queues.ask(make_request("console-1"))
+        wait_until(lambda: compose.started_job_registry.count == 1)
+        with at_work(redis_url, tmp_path, 300) as busy:
+            for number in (2, 3):
+                queues.ask(make_request(f"console-{number}"))
+            wait_until(lambda: compose.started_job_registry.count == 2)
+
+            victim.kill()
+
+            wait_until(lambda: compose.job_ids == ["console-1", "console-3"], seconds=60)
+            assert busy.poll() is None
+            assert queues.redis.hget("rq:job:console-2", "status") == b"started"
+
+
 @pytest.mark.parametrize(
     ("request_json", "deliver_queue"),
     [

@@ -12,7 +12,7 @@ from stub_studio import make_request
 
 from model.errors import NeedsOperator
 from worker.queue import TAKEN_SECONDS, compose_id, deliver_id, open_queue, put_back_taken, put_due
-from worker.service import CLEANING_SECONDS, Service
+from worker.service import LOOK_SECONDS, Service
 
 
 def test_a_song_asked_for_twice_is_queued_once(queues):
@@ -84,6 +84,36 @@ def test_a_job_whose_back_off_is_over_is_put_back_by_one_only(queues, monkeypatc
     assert queue.job_ids == ["deliver-console-1"]
 
 
+def test_a_job_that_is_tried_again_does_not_stand_in_line_again(queues):
+    queue = open_queue("deliver", queues.redis)
+    queues.hand_over("console-1", None)
+    Service("deliver", queues.redis, {}).run(until_empty=True)  # fails, is to be tried again in 2 s
+    queues.hand_over("console-2", None)
+    queues.redis.zadd(queue.scheduled_job_registry.key, {"deliver-console-1": 1})
+
+    put_due(queue)
+
+    assert queue.job_ids == ["deliver-console-1", "deliver-console-2"]
+
+
+def test_a_heart_goes_on_beating_when_redis_holds_nonsense(queues, monkeypatch):
+    monkeypatch.setattr("worker.service.HEARTBEAT_SECONDS", 1)
+    beats = []
+
+    def deliver(key, track):
+        for _ in range(2):
+            queues.redis.delete("rq:workers")
+            wait_until(lambda: queues.redis.exists("rq:workers"))
+            beats.append(key)
+
+    queues.hand_over("console-1", None)
+    queues.redis.zadd("rq:wip:deliver", {"console-9:try": 1})
+    queues.redis.hset("rq:job:console-9", mapping={"data": "", "created_at": "nonsense", "status": "started"})
+    Service("deliver", queues.redis, {"bot.deliver.deliver": deliver}).run(until_empty=True)
+
+    assert beats == ["console-1", "console-1"]
+
+
 def test_a_service_looks_again_at_a_hang_up_but_not_in_the_middle_of_a_job(queues):
     happened = []
 
@@ -99,17 +129,15 @@ def test_a_service_looks_again_at_a_hang_up_but_not_in_the_middle_of_a_job(queue
     assert happened == ["console-1", "look", "console-2", "look"]
 
 
-@pytest.mark.parametrize("where", ["heartbeat", "run_maintenance_tasks"])
-def test_a_service_outlives_a_redis_that_goes_away_between_two_jobs(queues, monkeypatch, where):
-    done, real, troubles = [], getattr(SimpleWorker, where), [RedisGone("reset by peer")]
+def test_a_service_outlives_a_redis_that_goes_away_between_two_jobs(queues, monkeypatch):
+    done, real, troubles = [], SimpleWorker.heartbeat, [RedisGone("reset by peer")]
 
     def go_away(*arguments, **more):
         if done and troubles:
             raise troubles.pop()
         return real(*arguments, **more)
 
-    monkeypatch.setattr(SimpleWorker, where, go_away)
-    monkeypatch.setattr(SimpleWorker, "should_run_maintenance_tasks", True)
+    monkeypatch.setattr(SimpleWorker, "heartbeat", go_away)
     for number in range(3):
         queues.hand_over(f"console-{number}", None)
 
@@ -191,7 +219,7 @@ def test_a_worker_killed_while_it_looks_for_dead_ones_keeps_nobody_from_looking_
 
     Service("deliver", queues.redis, {}).clean_registries()
 
-    assert 0 < held[0] <= CLEANING_SECONDS
+    assert 0 < held[0] <= LOOK_SECONDS
     assert not queues.redis.exists(queue.registry_cleaning_key)
 
 

@@ -1,6 +1,12 @@
+import os
+from pathlib import Path
+
 import pytest
+from processes import wait_until
 
 from bot import check
+from worker.connection import connect
+from worker.private_redis import private_redis
 
 
 @pytest.fixture(autouse=True)
@@ -55,6 +61,30 @@ def test_a_redis_that_throws_jobs_out_is_not_sound(redis_url, tmp_path, capsys):
 
     assert not sound
     assert "maxmemory-policy is allkeys-lru, so jobs may be thrown out; set noeviction" in capsys.readouterr().out
+
+
+def test_whether_queues_outlive_a_restart_of_redis_is_said(redis, redis_url, tmp_path, capsys):
+    for setting in ("yes", "no"):
+        redis.config_set("appendonly", setting)
+        check.installation({"REDIS_URL": redis_url, "LNH_DATA": str(tmp_path)})
+
+    kept, lost = (line for line in capsys.readouterr().out.splitlines() if line.startswith("✓  redis "))
+    assert kept.endswith("answers, throws nothing out, keeps queues over a restart")
+    assert lost.endswith("answers, throws nothing out, forgets queues at a restart (appendonly no)")
+
+
+def test_a_redis_that_could_not_write_to_its_disk_is_not_sound(tmp_path, capsys):
+    with private_redis({"PATH": os.environ["PATH"]}) as url, connect(url) as redis:
+        (Path(redis.config_get("dir")["dir"]) / redis.config_get("dbfilename")["dbfilename"] / "in the way").mkdir(
+            parents=True
+        )
+        redis.bgsave()
+        wait_until(lambda: redis.info("persistence")["rdb_last_bgsave_status"] == "err")
+
+        sound = check.installation({"REDIS_URL": url, "LNH_DATA": str(tmp_path)})
+
+    assert not sound
+    assert "✗  redis             Redis: it could not write to its disk; make room there" in capsys.readouterr().out
 
 
 def test_a_token_that_the_network_refuses_is_not_sound(redis_url, tmp_path, capsys, httpserver):

@@ -76,7 +76,7 @@ def _bot(environment: Mapping[str, str]) -> Iterator[Finding]:
     yield _find("settings", lambda: _settings(environment))
     yield _find("redis", lambda: _redis(environment))
     yield _find("store", lambda: Store(Settings.from_environment(environment).studio.store_url).examine())
-    yield _find("ledger", lambda: _ledger(Settings.from_environment(environment)))
+    yield _find("ledger", lambda: _ledger(environment))
     yield from _platforms(environment)
 
 
@@ -122,12 +122,15 @@ def _settings(environment: Mapping[str, str]) -> str:
     return f"default genre {settings.default_genre}"
 
 
-def _ledger(settings: Settings) -> str:
+def _ledger(environment: Mapping[str, str]) -> str:
+    settings = Settings.from_environment(environment)
     if not settings.ledger.exists():
         folder = next(place for place in (settings.data, *settings.data.absolute().parents) if place.exists())
-        if not (folder.is_dir() and os.access(folder, os.W_OK)):
-            raise NeedsOperator(f"{folder}: the ledger cannot be made here; mend the rights or set LNH_DATA")
-        return f"{settings.ledger}, at the first start"
+        if folder.is_dir() and os.access(folder, os.W_OK):
+            return f"{settings.ledger}, at the first start"
+        if not platforms.connect(environment):  # as in a worker's container, which may write to its store alone
+            return f"{folder}: it cannot be made here; only `lnh bot` needs one"
+        raise NeedsOperator(f"{folder}: the ledger cannot be made here; mend the rights or set LNH_DATA")
     ledger = Ledger(settings.ledger)
     try:
         return f"{settings.ledger}, {sum(ledger.counts().values())} posts"

@@ -117,7 +117,20 @@ def test_every_finding_is_one_line(redis_url, tmp_path, capsys):
 def test_a_ledger_that_cannot_be_made_is_not_sound(redis_url, tmp_path, capsys):
     (tmp_path / "file").touch()
 
-    sound = check.installation({"REDIS_URL": redis_url, "LNH_DATA": str(tmp_path / "file" / "data")})
+    sound = check.installation(
+        {"REDIS_URL": redis_url, "LNH_DATA": str(tmp_path / "file" / "data"), "LNH_CONSOLE": "1"}
+    )
 
     assert not sound
     assert "mend the rights or set LNH_DATA" in capsys.readouterr().out
+
+
+def test_a_worker_that_can_write_to_its_store_alone_is_sound(redis_url, tmp_path, capsys):
+    (tmp_path / "file").touch()
+    places = {"LNH_DATA": str(tmp_path / "file" / "data"), "LNH_STORE": str(tmp_path / "tracks")}
+
+    sound = check.installation({"REDIS_URL": redis_url, **places})
+
+    said = capsys.readouterr().out
+    assert sound
+    assert "it cannot be made here; only `lnh bot` needs one" in said

@@ -1,15 +1,15 @@
 """Queues on one Redis: `compose` needs a model and no credentials, `deliver-NETWORK` the other way round."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 from redis import Redis
 from redis.client import Pipeline
 from redis.exceptions import WatchError
 from rq import Queue, Retry
-from rq.exceptions import AbandonedJobError, DuplicateJobError, InvalidJobOperation
+from rq.exceptions import AbandonedJobError, DuplicateJobError, InvalidJobOperation, NoSuchJobError
 from rq.executions import Execution, ExecutionRegistry
 from rq.job import Job, JobStatus
 from rq.utils import now
@@ -61,7 +61,22 @@ class Tries(ExecutionRegistry):
 
 
 class TriedJob(Job):
-    """RQ's job, with such a list, of which two workers may hold the same."""
+    """RQ's job, with such a list, of which two workers may hold the same, and which Redis may have forgotten."""
+
+    @classmethod
+    def fetch_many(cls, job_ids: Iterable[str], connection: Redis, serializer: Any = None) -> list[Job | None]:
+        """As RQ's, which fails where one of them is a torso; that one is taken away here, so that its id is free.
+
+        A torso is what a worker writes of a job when Redis was emptied meanwhile: a heartbeat, and nothing to do.
+        """
+        ids = list(job_ids)
+        try:
+            return super().fetch_many(ids, connection, serializer)
+        except NoSuchJobError:
+            for key in map(cls.key_for, ids):
+                if not connection.hexists(key, "data"):
+                    connection.delete(key)
+            return super().fetch_many(ids, connection, serializer)
 
     @property
     def execution_registry(self) -> ExecutionRegistry:

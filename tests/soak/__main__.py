@@ -51,6 +51,7 @@ def lines(report: Report) -> list[str]:
         f"faults        {faults.total()}",
         *(f"{number:13d} {kind}" for kind, number in faults.items()),
         *(f"{name:13} {len(keys)} {' '.join(keys[:20])}".rstrip() for name, keys in troubles(report).items()),
+        f"stalled       {'yes' if report.stalled else 'no'}",
         f"longest wait  {report.longest_wait_seconds:.1f} s",
         f"took          {report.seconds:.0f} s",
     ]

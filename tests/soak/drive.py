@@ -39,12 +39,13 @@ class Report:
     doubled: list[str]
     trackless: list[str]  # answered, but not with their own track
     left_open: list[str]  # in the ledger
+    stalled: bool  # for so long that no more was written
     longest_wait_seconds: float
     seconds: float
 
     @property
     def sound(self) -> bool:
-        return not (self.lost or self.doubled or self.trackless or self.left_open)
+        return not (self.lost or self.doubled or self.trackless or self.left_open or self.stalled)
 
 
 def soak(
@@ -109,7 +110,7 @@ class _Driver:
         self._sites, self._house, self._seed, self._faults = sites, house, seed, faults
         self._rng, self._fallen = Random(f"drive-{seed}"), Counter[str]()
         self._answered_at_kill = 0
-        self._ends_early = False
+        self._ends_early = self._stalled = False
         for site in sites.values():
             site.kill_bot, site.may_kill = self._kill_bot, self._may_kill
 
@@ -138,6 +139,7 @@ class _Driver:
             if written == posts and not waiting and not any(site.has_plans for site in self._sites.values()):
                 return
             time.sleep(TICK_SECONDS)
+        self._stalled = True
         self._house.bot.ask_where_it_stands()
 
     def look_again(self) -> None:
@@ -164,7 +166,7 @@ class _Driver:
         return Report(
             posts=sum(len(site.calls) for site in self._sites.values()),
             streamed=sum(site.network.streamed for site in self._sites.values()), faults=met,
-            lost=lost, doubled=doubled, trackless=trackless, left_open=self._left_open(),
+            lost=lost, doubled=doubled, trackless=trackless, left_open=self._left_open(), stalled=self._stalled,
             longest_wait_seconds=max(waits), seconds=seconds,
         )  # fmt: skip
 

@@ -14,7 +14,7 @@ from soak.faults import ANSWERS, FALLS, REFUSALS, plan
 def test_whatever_falls_over_each_call_is_answered_once_with_its_track(tmp_path: Path, remembers_keys: bool):
     report = soak(posts=16, faults=14, seed=3 + remembers_keys, folder=tmp_path, remembers_keys=remembers_keys)
 
-    assert (report.lost, report.doubled, report.trackless, report.left_open) == ([], [], [], [])
+    assert (report.lost, report.doubled, report.trackless, report.left_open, report.stalled) == ([], [], [], [], False)
     assert report.faults.total() >= 5
 
 

@@ -181,6 +181,23 @@ def test_a_job_that_was_tried_by_a_worker_since_killed_is_done_once(queues):
     assert queues.states(["deliver-console-1"]) == ["absent"]
 
 
+def test_a_job_that_redis_forgot_while_it_was_in_hand_can_be_asked_for_again(queues):
+    # Its worker wrote a heartbeat of it all the same, and nobody could read any job's state from then on.
+    queues.hand_over("console-1", None)
+    Service("deliver", queues.redis, {"bot.deliver.deliver": lambda key, track: queues.redis.flushdb()}).run(
+        until_empty=True
+    )
+    left = queues.redis.keys("rq:job:*")
+    queues.hand_over("console-2", None)
+
+    states = queues.states([deliver_id("console-1"), deliver_id("console-2")])
+    queues.hand_over("console-1", None)
+
+    assert left == [b"rq:job:deliver-console-1"]
+    assert states == ["absent", "under way"]
+    assert open_queue("deliver", queues.redis).job_ids == ["deliver-console-2", "deliver-console-1"]
+
+
 def test_a_given_up_job_that_a_worker_since_killed_tried_can_be_forgotten(queues, monkeypatch):
     # RQ failed to delete it, which ended the bot, and again at each of its starts.
     monkeypatch.setattr("worker.queue.BACK_OFF_SECONDS", (0, 0))

@@ -101,6 +101,7 @@ def compose_command(
 
 def _compose(songs: list[ComposeRequest], folder: Path, midi_only: bool, stems: bool) -> None:
     from model.band import Band, keep_to_one_core  # noqa: PLC0415  torch takes seconds, `--help` should not
+    from worker.company import MOST  # noqa: PLC0415
     from worker.produce import produce, write_score  # noqa: PLC0415
 
     keep_to_one_core()
@@ -109,10 +110,18 @@ def _compose(songs: list[ComposeRequest], folder: Path, midi_only: bool, stems: 
     with Progress(console=errors, transient=True, disable=not errors.is_terminal) as progress:
         task = progress.add_task(f"{genre.title}", total=len(songs))
         band = Band.load(genre)
-        for song in songs:
-            if midi_only:
-                write_score(song, genre, band, folder)
-            else:
-                produce(song, genre, band, folder, keep_stems=stems)
+
+        def finished(name: str) -> None:
             progress.advance(task)
-            click.echo(folder / f"{song.key}{'.mid' if midi_only else '.mp3'}")
+            click.echo(folder / name)
+
+        if midi_only:
+            for first in range(0, len(songs), MOST):
+                together = songs[first : first + MOST]
+                for song, score in zip(together, band.compose_all(together), strict=True):
+                    write_score(song, score, genre, folder)
+                    finished(f"{song.key}.mid")
+        else:
+            for song in songs:
+                produce(song, genre, band, folder, keep_stems=stems)
+                finished(f"{song.key}.mp3")

@@ -105,13 +105,12 @@ def _record(score: Score, genre: Genre, hands: int, watch: "_Watch") -> Mix:
         return mix_down(stems, genre)
 
 
-def write_score(request: ComposeRequest, genre: Genre, band: Composer, folder: Path) -> None:
-    """Compose one song and leave its .mid in a folder, whole or not at all.
+def write_score(request: ComposeRequest, score: Score, genre: Genre, folder: Path) -> None:
+    """Leave a song's .mid in a folder, whole or not at all.
 
     Raises:
         CannotWrite
     """
-    score = band.compose(request)
     name = request.key + SUFFIXES[MIDI]
     with _all_or_none(folder, [name]) as desk:
         write_midi(score, genre, desk / name, request.title)

@@ -4,11 +4,13 @@ import os
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 from processes import TESTS
 
-from bot.__main__ import read_line
+from bot.__main__ import lnh, read_line
 from model.errors import NeedsOperator
 
 ENDS_ITSELF = """
@@ -20,6 +22,19 @@ ENDS_ITSELF = """
     except KeyboardInterrupt:
         sys.exit("tidied up")
 """
+
+
+def test_songs_composed_together_are_those_of_their_seeds(tmp_path):
+    def compose(folder, *more):
+        command = ["compose", "/g folk", "--midi-only", "--bars", "2", "--out", str(tmp_path / folder), *more]
+        return CliRunner().invoke(lnh, command, catch_exceptions=False).stdout.splitlines()
+
+    together = compose("together", "--seed", "1", "--count", "5")
+    alone = compose("alone", "--seed", "3")
+
+    assert together == [f"{tmp_path}/together/folk-{seed}.mid" for seed in range(1, 6)]
+    assert (tmp_path / "together" / "folk-3.mid").read_bytes() == Path(alone[0]).read_bytes()
+    assert len({Path(name).read_bytes() for name in together}) == 5
 
 
 @pytest.mark.parametrize(

@@ -211,12 +211,12 @@ def test_a_score_alone_is_whole_or_not_there(tmp_path, monkeypatch):
         path.write_bytes(b"MThd")
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    band = StubBand(make_score(bars=1, roles=["bass"]))
-    write_score(make_request("console-9"), METAL, band, tmp_path / "whole")
+    score = make_score(bars=1, roles=["bass"])
+    write_score(make_request("console-9"), score, METAL, tmp_path / "whole")
     monkeypatch.setattr(studio, "write_midi", fill_up)
 
     with pytest.raises(CannotWrite, match=f"{tmp_path}: no space left"):
-        write_score(make_request("console-9"), METAL, band, tmp_path)
+        write_score(make_request("console-9"), score, METAL, tmp_path)
 
     assert names(tmp_path / "whole") == ["console-9.mid"]
     assert names(tmp_path) == ["whole"]
@@ -226,4 +226,4 @@ def test_a_folder_that_cannot_be_made_is_named(tmp_path):
     (tmp_path / "file").touch()
 
     with pytest.raises(CannotWrite, match=r"file/songs: there is a file where a folder should be; name another"):
-        write_score(make_request("console-9"), METAL, StubBand(make_score(bars=1)), tmp_path / "file" / "songs")
+        write_score(make_request("console-9"), make_score(bars=1), METAL, tmp_path / "file" / "songs")

@@ -9,7 +9,7 @@ ENV PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 PIP_NO_CACHE_DIR=1 PIP_ROOT_USE
     LNH_DATA=/data LNH_STORE=/tracks
 RUN useradd --uid 10001 --create-home lnh && install --directory --owner=lnh --group=lnh /data /tracks
 WORKDIR /lnh
-COPY pyproject.toml constraints.txt README.md ./
+COPY pyproject.toml constraints.txt README.md LICENSE ./
 # Packages before code, so that a changed line of code installs nothing again; of what botocore knows, only the store.
 RUN mkdir -p bot/platforms worker model && pip install --constraint constraints.txt --editable '.[s3]' \
     && cd "$(python -c 'import botocore; print(botocore.__path__[0])')/data" \

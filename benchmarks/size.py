@@ -29,7 +29,6 @@ SIZES = (
     Architecture(width=128, layers=2, heads=2),
     Architecture(width=128, layers=4, heads=2),
     Architecture(width=256, layers=4, heads=4),
-    Architecture(width=384, layers=6, heads=6),
 )
 THOUSAND_TOKENS = 800
 LOOKS = 4  # at the held-out loss, evenly spread

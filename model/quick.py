@@ -140,7 +140,7 @@ class QuickDecoder:
         steps = top[:, a.heads :, 0].reshape(len(qkv), 2, a.heads)
         for memory, codes, own_steps in zip(memories, self._codes, steps, strict=True):
             memory.add(layer, codes[a.heads : 2 * a.heads], codes[2 * a.heads :], own_steps)
-        heard = self._ear.attend(layer, self._codes[:, : a.heads], top[:, : a.heads])
+        heard = self._ear.attend(layer, memories, self._codes[:, : a.heads], top[:, : a.heads])
         return heard.reshape(len(qkv), a.width)
 
 
@@ -165,20 +165,22 @@ class _Ear:
         self._weights = self._rounded = np.empty((0, heads, 0), dtype=np.float32)
 
     def turn_to(self, memories: Sequence["_Memory"]) -> None:
-        """Say who attends next; songs with less to remember than others are silent from there on."""
+        """Say who attends next; songs with less to remember than others are silent from there on.
+
+        Memories know the ear, so it keeps none of them: in a circle they would stay until Python looks for such.
+        """
         songs, heads = self._asked.shape[:2]
         places = [memory.place for memory in memories]
         self._places = slice(None) if places == list(range(songs)) else places
-        self._memories = memories
         self._lengths = [memory.length for memory in memories]
         self._span = max(memory.span for memory in memories)
         if self._weights.shape != (len(memories), heads, self._span):
             self._weights = np.empty((len(memories), heads, self._span), dtype=np.float32)
             self._rounded = np.empty_like(self._weights)
 
-    def attend(self, layer: int, queries: Codes, query_steps: Floats) -> Floats:
-        """What heads hear (B, H, w); queries are (B, H, w), their steps (B, H, 1)."""
-        memories, places, span = self._memories, self._places, self._span
+    def attend(self, layer: int, memories: Sequence["_Memory"], queries: Codes, query_steps: Floats) -> Floats:
+        """What heads hear (B, H, w) of their songs' memories; queries are (B, H, w), their steps (B, H, 1)."""
+        places, span = self._places, self._span
         weights, rounded = self._weights, self._rounded
         key_steps, value_steps = self.steps[layer][:, places, :, :span]
         self._asked[places] = queries

@@ -24,6 +24,7 @@ COMMANDS = {
     "status": ("bot.commands", "Queues, ledger, last poll."),
     "ledger": ("bot.ledger_commands", "List, retry, give up posts; back up, restore."),
     "train": ("model.learning", "Train a genre from a folder of MIDI."),
+    "leader": ("model.commands", "Train who hands out the chart of a song."),
     "critic": ("model.commands", "Train who picks the take to release."),
     "evaluate": ("model.commands", "Judge songs against real ones."),
 }

@@ -16,6 +16,7 @@ from model.critic import Critic, critic_path
 from model.dynamics import play_dynamics
 from model.genre import BadGenre, Genre
 from model.guards import guard
+from model.leader import Leader, leader_path
 from model.network import Composer
 from model.originality import Index, index_path
 from model.request import ComposeRequest
@@ -36,6 +37,7 @@ class Band:
     network: Composer
     known_songs: Index | None  # what must not be copied; None when the index is not there
     critic: Critic | None = None  # who picks one of several takes; None: the first without a flaw is played
+    leader: Leader | None = None  # who hands out a chart for each take; None: players agree on nothing before
     fingerprint: str = ""  # of the genre and the files that it was loaded from; bands of the same one play the same
 
     @classmethod
@@ -50,13 +52,14 @@ class Band:
             known = ", ".join(t.CORPORA)
             raise BadGenre(f"genres/{genre.name}.toml: archives has {genre.archives[0]!r}; it can be {known}")
         path = weights_path(genre.weights)
-        index, critic = index_path(path), critic_path(path)
+        index, critic, leader = index_path(path), critic_path(path), leader_path(path)
         return cls(
             genre=genre,
             network=load_weights(path),
             known_songs=Index.load(index) if index.is_file() else None,
             critic=Critic.load(critic) if critic.is_file() else None,
-            fingerprint=_fingerprint(genre, path, index, critic),
+            leader=Leader.load(leader) if leader.is_file() else None,
+            fingerprint=_fingerprint(genre, path, index, critic, leader),
         )
 
     def compose(self, request: ComposeRequest, on_bar: Callable[[int], None] = lambda _bar: None) -> Score:
@@ -102,18 +105,21 @@ class Band:
     def _play(
         self, takes: Sequence[tuple[ComposeRequest, np.random.Generator]], on_bar: Callable[[int], None]
     ) -> list[Score]:
-        pieces = [
-            Piece(
-                header=t.header(self.genre.archives[0], request.tempo_bpm, self.roles),
-                bars=bars_of(request, self.genre),
-                freedom=freedom_at(self.genre.sampling.freedom, request.randomness),
-                guard=partial(guard, self.genre, time_signature_of(request, self.genre)),
-                rng=rng,
-            )
-            for request, rng in takes
-        ]
+        pieces = [self._piece(request, rng) for request, rng in takes]
         readers = compose_streams(self.network, pieces, method=self.genre.sampling.method, on_bar=on_bar)
         return [reader.score(request.tempo_bpm) for reader, (request, _) in zip(readers, takes, strict=True)]
+
+    def _piece(self, request: ComposeRequest, rng: np.random.Generator) -> Piece:
+        bars, signature = bars_of(request, self.genre), time_signature_of(request, self.genre)
+        chart = self.leader.draw(bars, signature, rng) if self.leader else None
+        return Piece(
+            header=t.header(self.genre.archives[0], request.tempo_bpm, self.roles),
+            bars=bars,
+            freedom=freedom_at(self.genre.sampling.freedom, request.randomness),
+            guard=partial(guard, self.genre, signature, chart),
+            lead=partial(self.leader.lead, chart) if self.leader and chart else None,
+            rng=rng,
+        )
 
     @property
     def roles(self) -> list[Role]:

@@ -11,10 +11,12 @@ from model.critic import critic_path
 from model.errors import NeedsOperator, writing
 from model.evaluate import evaluate
 from model.genre import find_genre
+from model.leader import leader_path
+from model.lesson import train_leader
 from model.originality import Index, index_path
 from model.reference import Reading
 from model.rehearsal import read_real, train_critic
-from model.report import show, show_gains, to_json
+from model.report import show, show_gains, show_leader, to_json
 from model.weights import weights_path
 
 
@@ -77,6 +79,27 @@ def critic_command(genre_name: str, folder: Path, songs: int, bars: int) -> None
     path = critic_path(weights_path(genre.weights))
     critic.save(path)
     show_gains(critic.provenance, gains, Console())
+    click.echo(path)
+
+
+@click.command(name="leader")
+@click.argument("genre_name", metavar="GENRE")
+@click.option("--midi", "folder", required=True, metavar="MIDI_FOLDER", type=click.Path(path_type=Path),
+              help="The genre's real songs; an INDEX.tsv there or above tells which are versions of one.")  # fmt: skip
+def leader_command(genre_name: str, folder: Path) -> None:
+    """Train the leader who hands out a chart, its chords and what returns, and say what knowing it gains.
+
+    Worth it where harmony stands still or sections do not return, by lnh evaluate; without its file there is no chart.
+    Train the critic after it, for the band then plays otherwise.
+    """
+    keep_to_one_core()
+    genre = find_genre(genre_name)
+    errors = Console(stderr=True)
+    with Progress(console=errors, transient=True, disable=not errors.is_terminal) as progress:
+        leader, gain = train_leader(Band.load(genre), folder, progress)
+    path = leader_path(weights_path(genre.weights))
+    leader.save(path)
+    show_leader(leader, gain, Console())
     click.echo(path)
 
 

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model import tokens as t
+from model.chart import Chart
 from model.genre import Genre
 from model.harmony import best_key
 from model.reader import DRUMS, Reader
@@ -19,14 +20,18 @@ CLEAR = 0.8  # fit from which a key is believed; 56 % of real heavy metal songs,
 Mask = NDArray[np.bool_]
 
 
-def guard(genre: Genre, time_signature: TimeSignature, reader: Reader, mask: Mask) -> None:
-    """Keep a song to its metre and its players to good manners."""
+def guard(
+    genre: Genre, time_signature: TimeSignature, chart: Chart | None, reader: Reader, mask: Mask
+) -> None:  # fmt: skip
+    """Keep a song to its metre and its form, and its players to good manners."""
     if reader.turn == len(reader.roles) or not reader.signatures:
         keep_meter(mask, time_signature)
         return
     if reader.fresh:
         keep_playing(reader, mask)
         keep_from_looping(reader, mask, genre.player(ROLES[reader.role]).longest_loop)
+        if chart:
+            keep_to_form(reader, mask, int(chart.returns[reader.bar]))
     if reader.bar == reader.bars_wanted - 1 > 0:
         come_to_an_end(reader, mask)
         close_in_the_key(reader, mask)
@@ -68,6 +73,14 @@ def keep_from_looping(reader: Reader, mask: Mask, longest_loop: int) -> None:
         for back in range(1, min(len(bars), t.MOST_BACK) + 1):
             if bars[-back] == latest[0]:
                 mask[t.REPEAT.start + back - 1] = False
+
+
+def keep_to_form(reader: Reader, mask: Mask, back: int) -> None:
+    """Where all are to play what they played so many bars ago, 0 for nothing, leave nothing else."""
+    if back:
+        again = reader.played[reader.role][reader.bar - back]
+        mask[:] = False
+        mask[t.REPEAT[back - 1] if again else t.REST] = True
 
 
 def come_to_an_end(reader: Reader, mask: Mask) -> None:

@@ -104,6 +104,7 @@ def _hits_beside(struck: frozenset[int]) -> tuple[bool, ...]:
 
 
 _SILENCE = grid((), False)
+_SHAPE_NUMBERS = {shape: number for number, shape in enumerate(t.SHAPES)}
 _WHOLE_BARS = {t.DONE, t.REST, *t.REPEAT, *t.DOUBLE, *t.ROOT}
 
 
@@ -168,6 +169,11 @@ class Reader:
     def role(self) -> int:
         """Index into ROLES of the part that is written now; len(ROLES) between bars."""
         return self.roles[self.turn] if self.signatures and self.turn < len(self.roles) else len(ROLES)
+
+    @property
+    def shape(self) -> int:
+        """Index into SHAPES of the chord shape that holds now."""
+        return _SHAPE_NUMBERS[self._shape]
 
     @property
     def bar(self) -> int:

@@ -11,6 +11,8 @@ from rich.markup import escape
 from rich.table import Table
 
 from model.evaluate import Copying, Report, Verdict
+from model.leader import Leader
+from model.lesson import Foretold
 from model.likeness import Likeness, Measured
 from model.rehearsal import Gain
 
@@ -107,6 +109,18 @@ def show_gains(provenance: Mapping[str, Any], gains: Sequence[Gain], console: Co
     for gain in gains:
         table.add_row(str(gain.takes), str(gain.songs), _measured(gain.overlap), _measured(gain.told_apart))
     console.print(table if gains else "Too few songs, or too few held out, to say what the critic gains")
+
+
+def show_leader(leader: Leader, foretold: Foretold, console: Console) -> None:
+    """Print how many charts a leader has, and how well real players' decisions are foretold by theirs."""
+    console.print(f"{len(leader.lengths)} charts")
+    of = "held-out songs" if foretold.held_out else "songs it learned from, for none is held out"
+    table = Table("nats each", title=f"Decisions in {foretold.songs} {of}")
+    for heading in ("without the chart", "with it"):
+        table.add_column(heading, justify="right")
+    for name, (without, with_it) in (("pitch", foretold.pitch), ("repeat, or none", foretold.form)):
+        table.add_row(name, f"{without:.3f}", f"{with_it:.3f}")
+    console.print(table)
 
 
 def _main(verdict: Verdict) -> Likeness:

@@ -43,6 +43,7 @@ REPEATS = [tokens for _, tokens in KINDS].index(t.REPEAT)
 OF_KIND = np.array([("structure", "rhythm", "pitch").index(name) for name, _ in KINDS])
 COLUMNS = np.arange(SIZES.max())
 Guard = Callable[[Reader, Masks], None]  # takes tokens away from what is allowed
+Lead = Callable[[Reader, Floats], None]  # moves the logits (vocabulary,) of the next token
 
 
 def freedom_at(table: Sequence[Freedom], randomness: float) -> Freedom:
@@ -62,6 +63,7 @@ class Piece:
     freedom: Freedom
     guard: Guard  # forbids tokens beyond the grammar
     rng: np.random.Generator  # all its chance
+    lead: Lead | None = None  # what its players agreed on before
 
 
 @dataclass(slots=True, kw_only=True)
@@ -141,6 +143,9 @@ def _sing(stage: Sequence[Singer], hidden: Floats, nearness: Callable[[Floats], 
     if len(free):
         singing = [stage[i] for i in free.tolist()]
         logits = nearness(_moved(singing, hidden[free]))
+        for singer, row in zip(singing, logits, strict=True):
+            if singer.piece.lead:
+                singer.piece.lead(singer.reader, row)
         np.copyto(logits, -np.inf, where=~masks[free])
         odds = np.array([singer.odds for singer in singing])
         draws = np.array([singer.piece.rng.random(2) for singer in singing])

@@ -7,10 +7,12 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from leaders import make_leader
 from small_composer import small_composer
 
 from model import tokens as t
 from model.band import PHRASE, Band, bars_of, time_signature_of
+from model.chart import Chart
 from model.critic import Critic
 from model.errors import NeedsOperator
 from model.genre import BadGenre, Genre, Metre
@@ -149,6 +151,20 @@ def test_progress_is_told_bar_by_bar(band: Band):
     assert set(heard) == {0, 1}
 
 
+def test_what_the_chart_lets_return_returns_and_the_seed_draws_the_chart(band: Band):
+    leader = replace(make_leader(), lengths=np.array([14]), signatures=np.zeros(1, np.uint8),
+                     returns=np.array([0] * 7 + [4] * 7, np.uint8))  # fmt: skip
+    led = replace(band, leader=leader)
+
+    song = led.compose(make_request(bars=14))
+
+    returns = Chart.read(song).returns
+    assert leader.draw(14, (4, 4), np.random.default_rng([123, 0])).returns.tolist() == [0] * 7 + [4] * 6 + [0]
+    assert (returns[7:13] > 0).all()
+    assert led.compose(make_request(bars=14)) == song
+    assert without_chances(song) != without_chances(band.compose(make_request(bars=14)))
+
+
 def test_a_song_that_copies_a_known_one_is_dropped_for_the_next(band: Band):
     song = band.compose(make_request(bars=8))
     known = build_index([song])
@@ -256,9 +272,11 @@ def test_bands_of_one_genre_and_the_same_files_and_no_others_share_a_fingerprint
     prints.append(Band.load(genre).fingerprint)
     save_weights(tmp_path / "heavy-metal.safetensors", small_composer(seed=2), {})
     prints.append(Band.load(genre).fingerprint)
+    make_leader().save(tmp_path / "heavy-metal.leader.safetensors")
+    prints.append(Band.load(genre).fingerprint)
 
     assert again == prints[0]
-    assert len(set(prints)) == 4
+    assert len(set(prints)) == 5
 
 
 def test_a_genre_that_the_composer_never_heard_of_is_named(genre: Genre):

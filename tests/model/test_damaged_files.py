@@ -11,14 +11,18 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from leaders import make_leader
 from safetensors import safe_open
 from safetensors.numpy import load_file, save_file
 from scores import make_score, vary
 from small_composer import small_composer
 
+from model import tokens as t
 from model.critic import BadCritic, Critic
 from model.errors import NeedsOperator
+from model.leader import BadLeader, Leader
 from model.originality import BadIndex, Index, build_index
+from model.reader import Reader
 from model.weights import BadWeights, load_base, load_weights, read_architecture, read_provenance, save_weights
 
 SONGS = [vary(make_score(bars=6), np.random.default_rng(seed), 12) for seed in range(6)]
@@ -35,12 +39,23 @@ def use_index(path: Path) -> None:
     index.share_known(SONGS[0])
 
 
+def use_leader(path: Path) -> None:
+    leader = Leader.load(path)
+    reader = Reader(12)
+    for token in [*t.header("folk", 120, ["lead"]), t.BAR[0], t.AT[0], t.DURATION[3]]:
+        reader.push(token)
+    for seed in range(3):
+        chart = leader.draw(12, (4, 4), np.random.default_rng(seed))
+        leader.lead(chart, reader, np.zeros(len(t.NAMES), np.float32))
+
+
 READERS: dict[str, tuple[Callable[[Path], Any], ...]] = {
     "weights": (load_weights, load_base, read_provenance, read_architecture),
     "critic": (use_critic,),
     "index": (use_index,),
+    "leader": (use_leader,),
 }
-ERRORS = {"weights": BadWeights, "critic": BadCritic, "index": BadIndex}
+ERRORS = {"weights": BadWeights, "critic": BadCritic, "index": BadIndex, "leader": BadLeader}
 
 
 @pytest.fixture(scope="module")
@@ -49,6 +64,7 @@ def good(tmp_path_factory: pytest.TempPathFactory) -> Path:
     save_weights(folder / "weights.safetensors", small_composer(), {"corpora": {"folk": 1.0}})
     Critic.learn(SONGS[:3], SONGS[3:], {"genre": "polka"}).save(folder / "critic.safetensors")
     build_index(SONGS).save(folder / "index.safetensors")
+    make_leader().save(folder / "leader.safetensors")
     return folder
 
 
@@ -109,6 +125,7 @@ def test_a_header_that_asks_for_more_than_its_file_holds_is_refused_before_it_ge
     [
         ("weights", "architecture"), ("weights", "provenance"), ("weights", "format"), ("critic", "names"),
         ("critic", "provenance"), ("critic", "format"), ("index", "thinning"), ("index", "limit"), ("index", "format"),
+        ("leader", "format"),
     ],
 )  # fmt: skip
 def test_a_header_of_nonsense_is_refused(good: Path, kind: str, key: str, nonsense: str):

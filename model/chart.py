@@ -50,29 +50,25 @@ class Chart:
         whole = sum((bar_hashes(part, bars) for part in parts), np.zeros(bars, np.uint64))
         return cls(chords=_chords(parts, score), returns=_returns(whole))
 
-    @property
-    def entry(self) -> int:
-        """The first bar with a chord: sticks that count in are no music. 0 where there is none."""
-        return int((self.chords > 0).any(1).argmax())
-
 
 def new_chart(form: Chart, harmony: Chart, bars: int) -> Chart:
     """A chart of so many bars that return as those of one song do, over the chords of another.
 
-    Of either the first bars are taken and the ENDING; a song that is too short begins again. Where bars return, so do
-    their chords; the last bar returns from nowhere, for a song ends there.
+    Of either the first bars are taken and the ENDING; a song that is too short begins again. Sticks that count in are
+    taken along: they never return, and our band counts in, too. Where bars return, so do their chords; the last bar
+    returns from nowhere, for a song ends there.
     """
-    returns = _moved(form.returns, _bars_kept(len(form.returns), form.entry, bars))
-    chords = _filled(harmony.chords[_bars_kept(len(harmony.chords), harmony.entry, bars)])
+    returns = _moved(form.returns, _bars_kept(len(form.returns), bars))
+    chords = _filled(harmony.chords)[_bars_kept(len(harmony.chords), bars)]
     for bar, back in enumerate(returns):
         chords[bar] = chords[bar - back]
     return Chart(chords=chords, returns=returns)
 
 
-def _bars_kept(length: int, entry: int, bars: int) -> Integers:
+def _bars_kept(length: int, bars: int) -> Integers:
     """Numbers of the bars of a song that make one of so many."""
-    ending = np.arange(max(entry, length - ENDING), length)
-    before = entry + np.arange(max(bars - len(ending), 0)) % max(length - entry - len(ending), 1)
+    ending = np.arange(max(0, length - ENDING), length)
+    before = np.arange(max(bars - len(ending), 0)) % max(length - len(ending), 1)
     return np.concatenate([before, ending])[:bars]
 
 

@@ -28,9 +28,9 @@ from model.reference import NoSongs, Reading, find_midi, sample
 from model.score import ROLES, TIME_SIGNATURES, Score, ticks_per_bar
 
 RIDGE = 1.0  # on every number; few decisions move it little
-STEPS = 40  # of L-BFGS
+STEPS = 60  # of L-BFGS
 FEWEST_SONGS = 20  # to learn from
-MOST_HEARD = 60  # songs, of those to learn from and of those held out; some hundred numbers want no more
+MOST_HEARD = 100  # songs, of those to learn from and of those held out; some hundred numbers want no more
 ROLE, POSITION = (list(INPUTS).index(name) for name in ("role", "position"))
 ELSE, NO_BAR = t.MOST_BACK, 2  # codes of `Decisions.forms`
 ENDS_OF_BARS = np.array([*t.BAR, t.DONE, t.REST, *t.REPEAT, *t.DOUBLE, *t.ROOT])  # before a part's first word on a bar

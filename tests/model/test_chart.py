@@ -114,11 +114,13 @@ def test_a_shorter_song_keeps_the_beginning_and_the_ending():
     assert chart.chords[:, 0].tolist() == [C] * 6 + [F, G, F, A_MINOR]
 
 
-def test_sticks_that_count_in_are_left_out():
-    counted_in = Chart.read(song_of([0, 0, C, F, G, C, F, G, C, F]))
+def test_sticks_that_count_in_do_not_return():
+    counted_in = Chart.read(song_of([0, 0, *[C, F, G, C] * 4], tune=[]))
 
-    assert counted_in.entry == 2
-    assert new_chart(counted_in, counted_in, 6).chords[:2, 0].tolist() == [C, F]
+    chart = new_chart(counted_in, counted_in, 18)
+
+    assert chart.returns.tolist() == [0] * 6 + [4] * 11 + [0]
+    assert chart.chords[:4, 0].tolist() == [C, C, C, F]
 
 
 @settings(max_examples=200)

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from model.errors import NeedsOperator, writing
+from model.leader import leader_path
 from model.weights import read_architecture, read_provenance
 
 OF_THE_HOUSE = (
@@ -222,6 +223,13 @@ def _imitation(weights: Path) -> Iterable[str]:
         "share with each other. Drums are not compared, nor is the manner of a known band: that remains a risk, and "
         "whoever publishes a song answers for it."
     )
+    leader = leader_path(weights)
+    if leader.is_file():
+        yield (
+            f"A leader (`{leader.name}`) hands out a chart before each take. It holds of the songs that were learned from "
+            "which chord each half bar has and which bars return, and no note; a take has the form of one song over the "
+            "chords of another, both drawn by lot."
+        )
 
 
 def _number(value: int | None) -> str:

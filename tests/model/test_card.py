@@ -66,6 +66,13 @@ def test_a_card_warns_of_few_songs_and_of_imitation(tmp_path: Path):
     assert "`polka.originality.safetensors`" in text
 
 
+def test_a_card_tells_of_a_leader_where_there_is_one(tmp_path: Path):
+    assert "leader" not in card(tmp_path, TUNED)
+    (tmp_path / "polka.leader.safetensors").touch()
+
+    assert "`polka.leader.safetensors`" in card(tmp_path, TUNED)
+
+
 def test_without_figures_a_card_tells_how_to_make_them(tmp_path: Path):
     assert "lnh evaluate songs --genre polka" in card(tmp_path, TUNED)
 

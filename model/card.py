@@ -227,8 +227,8 @@ def _imitation(weights: Path) -> Iterable[str]:
     if leader.is_file():
         yield (
             f"A leader (`{leader.name}`) hands out a chart before each take. Of the songs that were learned from it "
-            "holds which chord each half bar has and which bars return, and no note; a take has the form of one song over "
-            "the chords of another, both drawn by lot."
+            "holds which chord each half bar has and which bars return, and no note; a take has the form of one song "
+            "over the chords of another, both drawn by lot."
         )
 
 

@@ -145,7 +145,7 @@ def compose(band: Band, method: Method, seeds: range, bars: int = BARS) -> list[
         Piece(
             header=t.header(band.genre.archives[0], TEMPO_BPM, band.roles), bars=bars,
             freedom=freedom_at(band.genre.sampling.freedom, band.genre.randomness),
-            guard=partial(guard, band.genre, (4, 4)), rng=np.random.default_rng([seed, 0]),
+            guard=partial(guard, band.genre, (4, 4), None), rng=np.random.default_rng([seed, 0]),
         )
         for seed in seeds
     ]  # fmt: skip

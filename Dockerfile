@@ -39,7 +39,7 @@ RUN --mount=from=wheels,target=/wheels \
     pip install --constraint constraints.txt --find-links /wheels ${TORCH_INDEX:+--extra-index-url "$TORCH_INDEX"} \
         "torch==2.13.0$build" --editable '.[studio,s3]' \
     && cd "$(python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')" \
-    && rm -rf torch/include torch/test torch/bin/test_* torch/bin/protoc*  # to build or test against; not in each
+    && rm -rf torch/include torch/test torch/bin/test_* torch/bin/protoc* numba/tests  # to build or test against; not in each
 COPY . .
 USER lnh
 CMD ["lnh", "work"]

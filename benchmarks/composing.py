@@ -59,9 +59,11 @@ class Speed:
 
 
 ALONE, EIGHT = Case(way="fast", runs=16), Case(way="fast", songs=16, at_once=8)  # of the same 16 songs
-ONE_BY_ONE, TOGETHER = Case(way="fast", songs=4, runs=4), Case(way="fast", songs=16)  # four requests of four takes
+FOUR_ALONE, FOUR_TOGETHER = Case(way="fast", songs=4, runs=4), Case(way="fast", songs=16)  # requests of four takes
+EIGHT_ALONE, EIGHT_TOGETHER = Case(way="fast", songs=8, runs=4), Case(way="fast", songs=32)  # and of eight
 CASES = (
-    Case(way="plain", runs=2), ALONE, Case(way="fast", songs=16, at_once=4), EIGHT, ONE_BY_ONE, TOGETHER,
+    Case(way="plain", runs=2), ALONE, Case(way="fast", songs=16, at_once=4), EIGHT, FOUR_ALONE, FOUR_TOGETHER,
+    EIGHT_ALONE, EIGHT_TOGETHER,
     Case(way="fast", method="embedding", runs=2), Case(way="fast", method="embedding", songs=16),
     Case(way="fast", bars=2),
     Case(way="fast", threads=2, bars=2),  # two threads wait for each other: a long song took more than ten minutes
@@ -88,14 +90,15 @@ def main() -> None:
         f"{machine()}. By `python benchmarks/composing.py {name}`: songs at {TEMPO_BPM} bpm with "
         "seeds 0, 1, …; seconds of processor time, of all threads together. `plain` is the network as it was trained; "
         "`fast` is what the band does on this machine. Of songs asked for together each waits for a place among those "
-        "at once; a request is four songs, its takes.",
+        "at once; a request is four or eight songs, its takes.",
         "",
         "| way | sampling | threads | bars | songs | together | at once | notes/s | music s/s | tokens/s | s a song |",
         "|---|---|---|---|---|---|---|---|---|---|---|",
         *rows,
         "",
         f"The same 16 songs, eight places beside one: {gain(speeds[EIGHT], speeds[ALONE])}. Four requests together "
-        f"beside one by one: {gain(speeds[TOGETHER], speeds[ONE_BY_ONE])}.",
+        f"beside one by one: of four takes {gain(speeds[FOUR_TOGETHER], speeds[FOUR_ALONE])}, of eight takes "
+        f"{gain(speeds[EIGHT_TOGETHER], speeds[EIGHT_ALONE])}.",
         "",
         *limits(band.network),
         "",

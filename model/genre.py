@@ -108,7 +108,7 @@ class Sampling:
     """The way of sampling and what `/r` means."""
 
     method: Literal["probability", "embedding"] = "probability"
-    takes: int = 4  # played at once for a song, for the critic to pick one; the time of a song grows with them
+    takes: int = 8  # played at once for a song, for the critic to pick one; the time of a song grows with them
     freedom: tuple[Freedom, ...]
 
 

@@ -21,7 +21,7 @@ from model.score import Score
 
 FIRST_SEED = 3_000_000_000  # far from those that people give; each batch has one, for its metre and its takes
 BATCH = 16  # songs at once
-TAKES = (1, 2, 4, 8)  # of which one is picked, when the gain is measured
+TAKES = (1, 2, 4, 8, 16)  # of which one is picked, when the gain is measured
 SHUFFLES = 4  # of the takes into groups to pick from
 FEWEST_SONGS = 20  # real ones to learn from
 FEWEST_HELD_OUT = 10  # to measure by

@@ -38,7 +38,7 @@ from worker.queue import COMPOSE_JOB, SERIALIZER, TriedJob, open_queue
 
 log = logging.getLogger(__name__)
 
-MOST = 4  # songs composed together; with four takes each, as many streams as pay: benchmarks/composing.md
+MOST = 4  # songs composed together; more would gain little, and let the first wait longer: docs/composing-fast.md
 LOOK_AHEAD = 32  # jobs in line among which songs of the same genre are sought
 KEPT_SECONDS = 3600  # a mark or a score
 SCORE, MARK = "lnh:score:", "lnh:composing:"  # and a digest of the request; a score's also tells the band

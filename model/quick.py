@@ -40,7 +40,8 @@ def whole_sums_are_exact() -> bool:
 
 def can_decode(architecture: Architecture) -> bool:
     """Whether a network is of a size for which sums are exact, and its heads fit."""
-    return 4 * architecture.width <= WIDEST and architecture.width <= architecture.heads * kernels.LANES
+    exact = whole_sums_are_exact() or 4 * architecture.width <= WIDEST
+    return exact and architecture.width <= architecture.heads * kernels.LANES
 
 
 class QuickDecoder:

@@ -279,7 +279,11 @@ def test_where_compiled_loops_cannot_be_kept_they_are_compiled_each_time(tmp_pat
         (Architecture(width=256, heads=2), PlainDecoder),  # heads wider than the compiled loops
     ],
 )
-def test_a_network_is_heard_the_fast_way_where_its_sums_are_exact(architecture: Architecture, decoder: type):
+def test_a_network_is_heard_the_fast_way_where_its_sums_are_exact(
+    architecture: Architecture, decoder: type, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(quick, "whole_sums_are_exact", lambda: False)
+
     assert type(decoder_of(Composer(architecture).eval(), 1)) is decoder
 
 

@@ -77,23 +77,24 @@ class Band:
     ) -> list[Score]:
         """The scores of requests, played together in less time than one by one; each as `compose` gives it."""
         count = self.genre.sampling.takes if self.critic else 1
-        takes: list[list[Score]] = [[] for _ in requests]
-        scores: dict[int, Score] = {}
+        takes: list[list[tuple[Score, np.random.Generator]]] = [[] for _ in requests]
+        chosen: dict[int, tuple[Score, np.random.Generator]] = {}
         for batch in range(MOST_BATCHES):
             chances = [
                 (i, np.random.default_rng([request.seed, batch * count + take]))
-                for i, request in enumerate(requests) if i not in scores for take in range(count)
+                for i, request in enumerate(requests) if i not in chosen for take in range(count)
             ]  # fmt: skip
             played = self._play([(requests[i], rng) for i, rng in chances], on_bar)
             for (i, rng), take in zip(chances, played, strict=True):
-                takes[i].append(play_dynamics(take, rng))
+                takes[i].append((take, rng))
             for i in {i for i, _ in chances}:
-                good = [take for take in takes[i] if self.flaws(take) == (0, 0)]
+                good = [each for each in takes[i] if self.flaws(each[0]) == (0, 0)]
                 if good:
-                    scores[i] = good[self._choose(good, requests[i])]
-            if len(scores) == len(requests):
+                    chosen[i] = good[self._choose([take for take, _ in good], requests[i])]
+            if len(chosen) == len(requests):
                 break
-        return [scores[i] if i in scores else min(takes[i], key=self.flaws) for i in range(len(requests))]
+        released = [chosen.get(i) or min(own, key=lambda each: self.flaws(each[0])) for i, own in enumerate(takes)]
+        return [play_dynamics(take, rng) for take, rng in released]  # nothing before looks at how loud a note is
 
     def play(
         self, request: ComposeRequest, rngs: Sequence[np.random.Generator],

@@ -22,11 +22,9 @@ def play_dynamics(score: Score, rng: np.random.Generator) -> Score:
 
 def _play(part: Part, bar_starts: set[int], rng: np.random.Generator) -> Part:
     chance = rng.normal(0, UNEVENNESS, len(part.notes))
-    notes = []
-    for note, luck in zip(part.notes, chance, strict=True):
-        accent = _accent(note, bar_starts) + note.velocity - VELOCITIES[NORMAL]
-        velocity = int(np.clip(round(LOUDNESS[part.role] + accent + luck), 20, 127))
-        notes.append(replace(note, velocity=velocity))
+    accents = np.array([_accent(note, bar_starts) + note.velocity - VELOCITIES[NORMAL] for note in part.notes])
+    velocities = np.clip(np.rint(LOUDNESS[part.role] + accents + chance), 20, 127).astype(int).tolist()
+    notes = [replace(note, velocity=velocity) for note, velocity in zip(part.notes, velocities, strict=True)]
     return replace(part, notes=tuple(notes))
 
 

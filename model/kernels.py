@@ -38,6 +38,14 @@ def compiled(function: F) -> F:
         return cast("F", njit(fastmath=True, error_model="numpy")(function))
 
 
+def inlined(function: F) -> F:
+    """Compile a function into each of those that call it.
+
+    Left to itself, one in a process that had compiled it summed in another order than the one that was kept.
+    """
+    return cast("F", njit(fastmath=True, error_model="numpy", forceinline=True)(function))
+
+
 @compiled
 def embed(tables: Floats, rows: Indices, x: Floats) -> None:
     """Add up rows of a table, those of each song (B, n), into x (B, width)."""
@@ -139,7 +147,7 @@ def norm(x: Floats, normed: Floats) -> None:
             normed[b, i] = x[b, i] * scale
 
 
-@compiled
+@inlined
 def round_row(row: Floats, codes: Codes) -> np.float32:
     """Write a row as codes; the largest of it."""
     top = TINY
@@ -151,7 +159,7 @@ def round_row(row: Floats, codes: Codes) -> np.float32:
     return top
 
 
-@compiled
+@inlined
 def rms(row: Floats) -> np.float32:
     """Root mean square."""
     total = float32(0)
@@ -161,14 +169,14 @@ def rms(row: Floats) -> np.float32:
     return root
 
 
-@compiled
+@inlined
 def scaled(sums: Sums, steps: Floats, first: int, row: Floats) -> None:
     """A head's part of a product, but for the scale of the song."""
     for i in range(row.size):
         row[i] = float32(sums[first + i]) * steps[first + i]
 
 
-@compiled
+@inlined
 def turn(row: Floats, by: Floats) -> None:
     """Rotate the halves of a head, as its position wants (Su et al. 2021)."""
     half = by.shape[1]
@@ -178,7 +186,7 @@ def turn(row: Floats, by: Floats) -> None:
         row[half + i] = a * by[1, i] + b * by[0, i]
 
 
-@compiled
+@inlined
 def compare(query: NDArray[np.int8], keys: NDArray[np.int8], length: int, products: Floats) -> None:
     """Products of a query and the first keys, (length,)."""
     for token in range(length):
@@ -188,7 +196,7 @@ def compare(query: NDArray[np.int8], keys: NDArray[np.int8], length: int, produc
         products[token] = float32(total)
 
 
-@compiled
+@inlined
 def share(products: Floats, query_step: np.float32, key_steps: Floats, value_steps: Floats, length: int) -> np.float32:
     """From products to exponentials, which are summed, and then the weights of codes in memory.
 
@@ -206,7 +214,7 @@ def share(products: Floats, query_step: np.float32, key_steps: Floats, value_ste
     return total
 
 
-@compiled
+@inlined
 def hear(shares: Floats, values: NDArray[np.int8], length: int, heard: Floats) -> None:
     """The sum of values (length, w), each by its share."""
     heard[:] = 0

@@ -271,6 +271,19 @@ def test_where_compiled_loops_cannot_be_kept_they_are_compiled_each_time(tmp_pat
     assert not any(tmp_path.iterdir())
 
 
+def test_loops_that_were_kept_give_what_they_gave_when_they_were_compiled(tmp_path: Path):
+    # A worker that had compiled them composed another song for a request than the next, which read them from disk.
+    code = (
+        "from test_decoder import *; tokens, known = songs([1], length=100)\n"
+        "print(hear(QuickDecoder(wide_composer(1), 1), tokens, known).tobytes().hex())"
+    )
+    here = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path), "PYTHONPATH": os.pathsep.join(sys.path)}
+
+    compiled, kept = (subprocess.check_output([sys.executable, "-c", code], env=here) for _ in range(2))
+
+    assert kept == compiled
+
+
 @pytest.mark.parametrize(
     ("architecture", "decoder"),
     [

@@ -39,6 +39,12 @@ class Decoder(Protocol):
     def step(self, songs: Sequence[int], tokens: Whole, known: Whole) -> Floats:
         """Let these songs read one more token (n,) with its inputs (n, len(INPUTS)); the hidden states (n, width)."""
 
+    def forget(self, songs: Sequence[int], first: int, latest: int) -> None:
+        """Let these songs, on a GPU all, forget what lies between their first and their latest tokens.
+
+        The latest keep what they heard of it, and move down to the positions behind the first.
+        """
+
     def keep(self, songs: Sequence[int]) -> None:
         """Forget all songs but these, by their place."""
 
@@ -79,6 +85,11 @@ class PlainDecoder:
     def step(self, songs: Sequence[int], tokens: Whole, known: Whole) -> Floats:
         """Read one more token."""
         return self._hear(songs, tokens[:, None], known[:, None])
+
+    def forget(self, songs: Sequence[int], first: int, latest: int) -> None:
+        """Let songs forget all but their first and their latest tokens."""
+        for cache in self._caches_of(songs):
+            self._network.forget(cache, first, latest)
 
     def keep(self, songs: Sequence[int]) -> None:
         """Forget all other songs."""

@@ -117,6 +117,38 @@ def attend(
 
 
 @compiled
+def forget(
+    place: int, first: int, latest: int, dropped: int, back: Floats,
+    keys: NDArray[np.int8], values: NDArray[np.int8], key_steps: Floats, value_steps: Floats,
+) -> None:  # fmt: skip
+    """Let a song forget the tokens between its first and its latest; these move down, their keys turned back.
+
+    Args:
+        place: Of the song in memory.
+        first: Tokens that stay where they are.
+        latest: Tokens that move.
+        dropped: Tokens between them.
+        back: Cosines and negative sines of the angles of so many positions, (2, w / 2).
+        keys: Memory of all layers, (layers, S, H, window, LANES).
+        values: The same.
+        key_steps: What a step of the codes in memory stands for, (layers, S, H, window).
+        value_steps: The same.
+    """
+    row = np.empty(2 * back.shape[1], dtype=float32)
+    for layer in range(keys.shape[0]):
+        for head in range(keys.shape[2]):
+            key, key_step = keys[layer, place, head], key_steps[layer, place, head]
+            value, value_step = values[layer, place, head], value_steps[layer, place, head]
+            for now in range(first, first + latest):
+                for i in range(row.size):
+                    row[i] = float32(key[now + dropped, i]) * key_step[now + dropped]
+                turn(row, back)
+                key_step[now] = round_row(row, key[now]) / MOST
+                value[now] = value[now + dropped]
+                value_step[now] = value_step[now + dropped]
+
+
+@compiled
 def add(sums: Sums, steps: Floats, scales: Floats, x: Floats, codes: Codes, tops: Floats) -> None:
     """Add to x (B, n) what a product says, `sums` times `steps` (n,) and `scales` (B,), and round it normed."""
     for b in range(len(x)):

@@ -113,6 +113,18 @@ class Composer(nn.Module):
             cache.length += tokens.shape[1]
         return _norm(x)
 
+    def forget(self, cache: Cache, first: int, latest: int) -> None:
+        """Drop what a cache holds between its first and its latest tokens; these move down, as if they stood there.
+
+        Their keys are turned back to their new positions, which is all that a position is in memory.
+        """
+        dropped = cache.length - first - latest
+        moved = cache.memory[..., first + dropped : cache.length, :].clone()  # (layers, 2, B, H, latest, w)
+        angles = -self.angles[dropped]
+        moved[:, 0] = _turn(moved[:, 0], (angles.cos(), angles.sin()))
+        cache.memory[..., first : first + latest, :] = moved
+        cache.length = first + latest
+
     def logits(self, hidden: Tensor) -> Tensor:
         """Nearness of hidden states (…, width) to every token's embedding."""
         return functional.linear(hidden, self.token.weight)

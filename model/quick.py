@@ -79,6 +79,17 @@ class QuickDecoder:
         self._x = np.empty((songs, width), dtype=np.float32)
         self._tops = np.empty(songs, dtype=np.float32)
 
+    def forget(self, songs: Sequence[int], first: int, latest: int) -> None:
+        """Let songs forget all but their first and their latest tokens."""
+        for song in songs:
+            dropped = int(self._lengths[song]) - first - latest
+            back = self._turns[dropped] * np.array([[1], [-1]], dtype=np.float32)
+            kernels.forget(
+                self._places[song], first, latest, dropped, back,
+                self._keys, self._values, self._key_steps, self._value_steps,
+            )  # fmt: skip
+            self._lengths[song] = first + latest
+
     def keep(self, songs: Sequence[int]) -> None:
         """Forget all other songs."""
         self._places, self._lengths = self._places[list(songs)], self._lengths[list(songs)]

@@ -30,6 +30,7 @@ Floats = NDArray[np.float32]
 Whole = NDArray[np.int64]
 Masks = NDArray[np.bool_]
 AT_ONCE = 16  # songs; more are hardly faster, see benchmarks/composing.md
+LATEST = 0.75  # of a full window; with it, real songs are foretold as if all were read anew: docs/composing-fast.md
 GUMBEL_DEVIATION = 1.28  # of the noise in a logit that makes the largest an exact draw: pi / sqrt(6)
 KINDS: tuple[tuple[str, range], ...] = (
     ("structure", range(t.START, t.REST + 1)), ("structure", range(t.GENRE.start, t.BAR.stop)),
@@ -217,7 +218,7 @@ def _nearness(network: Composer) -> Callable[[Floats], Floats]:
 
 
 class _Hall:
-    """Who sings, before a decoder; when its window is full, the header and the latest half of the window stay."""
+    """Who sings, before a decoder; when its window is full, the header and the latest LATEST of the window stay."""
 
     def __init__(self, network: Composer, singers: Sequence[Singer]) -> None:
         self._window = network.architecture.window
@@ -229,31 +230,27 @@ class _Hall:
     def hear(self) -> Floats:
         """Hidden states (B, width) after the newest token of each song."""
         hidden = np.empty((len(self.stage), len(self.stage[0].mood)), dtype=np.float32)
-        begin: list[int] = []
-        full: list[int] = []
-        going_on: list[int] = []
-        for place, (singer, length) in enumerate(zip(self.stage, self._decoder.lengths, strict=True)):
-            (begin if singer.unheard else full if length == self._window else going_on).append(place)
-            singer.unheard = False
-        for places, latest in ((begin, 0), (full, self._window // 2)):
-            if places:
-                hidden[places] = self._decoder.read(places, *self._told(places, latest))
+        begin = [place for place, singer in enumerate(self.stage) if singer.unheard]
+        going_on = [place for place, singer in enumerate(self.stage) if not singer.unheard]
+        if begin:
+            singers = [self.stage[place] for place in begin]
+            tokens, known = [singer.tokens for singer in singers], [singer.known for singer in singers]
+            hidden[begin] = self._decoder.read(begin, np.array(tokens), np.array(known))
+            for singer in singers:
+                singer.unheard = False
         if going_on:
-            tokens = [self.stage[place].tokens[-1] for place in going_on]
-            known = [self.stage[place].known[-1] for place in going_on]
-            hidden[going_on] = self._decoder.step(going_on, np.array(tokens), np.array(known))
+            self._make_room(going_on)
+            newest = [self.stage[place].tokens[-1] for place in going_on]
+            beside = [self.stage[place].known[-1] for place in going_on]
+            hidden[going_on] = self._decoder.step(going_on, np.array(newest), np.array(beside))
         return hidden
 
-    def _told(self, places: Sequence[int], latest: int) -> tuple[Whole, Whole]:
-        """The tokens (n, T) of headers and so many of the latest, and what was known after each."""
-        singers = [self.stage[place] for place in places]
-        kept = [
-            [*range(len(singer.piece.header)), *range(len(singer.tokens) - latest, len(singer.tokens))]
-            for singer in singers
-        ]
-        tokens = [[singer.tokens[i] for i in own] for singer, own in zip(singers, kept, strict=True)]
-        known = [[singer.known[i] for i in own] for singer, own in zip(singers, kept, strict=True)]
-        return np.array(tokens), np.array(known)
+    def _make_room(self, places: Sequence[int]) -> None:
+        """Where the window is full, let all but the header and the latest be forgotten."""
+        lengths = self._decoder.lengths
+        full = [place for place in places if lengths[place] == self._window]
+        if full:
+            self._decoder.forget(full, len(self.stage[0].piece.header), int(self._window * LATEST))
 
     def change(self) -> None:
         """Where a song has ended the next begins."""

@@ -25,6 +25,7 @@ from model.sampling import Piece, choose_from_probabilities, compose_streams, od
 from model.weights import load_weights, weights_path
 
 OPENING, LENGTH, BARS = 6, 150, 40
+LATEST = 48  # tokens that stay beside the opening when a window is full
 FREE = Freedom(randomness=1, rhythm=1, pitch=1, structure=1, top_p=1, noise=0.5)
 Make = Callable[[Composer, int], Decoder]
 kinds_of_decoder = pytest.mark.parametrize("make", [QuickDecoder, PlainDecoder])
@@ -45,10 +46,10 @@ def random_tokens(rng: np.random.Generator) -> Iterator[int]:
         reader.push(token)
 
 
-def wide_composer(seed: int, layers: int = 4) -> Composer:
+def wide_composer(seed: int, layers: int = 4, window: int = 256) -> Composer:
     """As wide as those that play, so that rounding weighs as much as there."""
     torch.manual_seed(seed)
-    network = Composer(Architecture(width=256, layers=layers, heads=4, window=256))
+    network = Composer(Architecture(width=256, layers=layers, heads=4, window=window))
     for block in network.blocks:
         torch.nn.init.normal_(block.join.weight, std=0.05)
         torch.nn.init.normal_(block.narrow.weight, std=0.02)
@@ -71,11 +72,14 @@ def divergence(logits: np.ndarray, others: np.ndarray) -> np.ndarray:
     return torch.nan_to_num(one.exp() * (one - other)).sum(-1).numpy()
 
 
-def hear(decoder: Decoder, tokens: np.ndarray, known: np.ndarray) -> np.ndarray:
+def hear(decoder: Decoder, tokens: np.ndarray, known: np.ndarray, window: int = 256) -> np.ndarray:
     """Hidden states (B, T - OPENING + 1, width): the opening read at once, the rest step by step."""
     everybody = range(len(tokens))
     heard = [decoder.read(everybody, tokens[:, :OPENING], known[:, :OPENING]).copy()]
-    heard += [decoder.step(everybody, tokens[:, i], known[:, i]).copy() for i in range(OPENING, tokens.shape[1])]
+    for i in range(OPENING, tokens.shape[1]):
+        if decoder.lengths[0] == window:
+            decoder.forget(everybody, OPENING, LATEST)
+        heard.append(decoder.step(everybody, tokens[:, i], known[:, i]).copy())
     return np.stack(heard, axis=1)
 
 
@@ -96,6 +100,54 @@ def test_the_fast_way_gives_the_logits_of_the_plain_one_token_for_token(seed: in
 
     assert np.abs(fast - plain).max() < 0.12 * plain.std()
     assert np.abs(fast - plain).mean() < 0.02 * plain.std()
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_past_the_window_the_fast_way_goes_on_giving_the_logits_of_the_plain_one(seed: int):
+    network = wide_composer(seed, window=64)  # which is full nine times
+    tokens, known = songs([seed, seed + 10])
+    embeddings = network.token.weight.detach().numpy()
+
+    fast, plain = (hear(make(network, 2), tokens, known, 64) @ embeddings.T for make in (QuickDecoder, PlainDecoder))
+
+    assert np.abs(fast - plain).max() < 0.12 * plain.std()
+    assert np.abs(fast - plain).mean() < 0.02 * plain.std()
+
+
+@kinds_of_decoder
+def test_a_layer_that_has_forgotten_hears_as_if_it_had_read_nothing_else(make: Make):
+    network = wide_composer(1, layers=1)  # of more layers, the others remember what the first heard
+    tokens, known = songs([1, 2], length=OPENING + 100)
+    kept = [*range(OPENING), *range(OPENING + 100 - LATEST, OPENING + 100)]
+
+    decoder = make(network, 2)
+    hear(decoder, tokens[:, :-1], known[:, :-1])
+    decoder.forget([0, 1], OPENING, LATEST - 1)
+    heard = decoder.step([0, 1], tokens[:, -1], known[:, -1])
+
+    expected = whole(network, tokens[:, kept], known[:, kept])[:, -1]
+    assert decoder.lengths == [OPENING + LATEST] * 2
+    np.testing.assert_allclose(heard, expected, atol=1e-3 if make is PlainDecoder else 0.1)
+
+
+@kinds_of_decoder
+def test_a_song_past_the_window_is_heard_to_the_last_bit_as_if_it_were_alone(make: Make):
+    network = small_composer(window=64)
+    tokens, known = songs([1, 2, 3])
+    alone = [hear(make(network, 1), tokens[i : i + 1], known[i : i + 1], 64)[0] for i in range(3)]
+    decoder = make(network, 2)
+    hear(decoder, tokens[:2, :60], known[:2, :60])
+
+    decoder.read([1], tokens[2:, :OPENING], known[2:, :OPENING])
+    for i in range(60, LENGTH):  # each is full when the other is not
+        now = [i, i - 60 + OPENING]
+        for song in (0, 1):
+            if decoder.lengths[song] == 64:
+                decoder.forget([song], OPENING, LATEST)
+        heard = decoder.step([0, 1], tokens[[0, 2], now], known[[0, 2], now])
+
+        assert np.array_equal(heard[0], alone[0][now[0] - OPENING + 1])
+        assert np.array_equal(heard[1], alone[2][now[1] - OPENING + 1])
 
 
 def test_the_same_seed_chooses_the_same_tokens_by_the_fast_way_and_by_the_plain_one():

@@ -1,8 +1,6 @@
 """Choosing the next token: from the output probabilities, or from the embedding space.
 
-Probability: first the kind of token (a repeat, a position, a pitch, …), then one of that kind, cooled by that kind's
-temperature and cut to its nucleus (Holtzman et al. 2020, arXiv:1904.09751). The choice of the kind is never cut: it
-decides who rests, repeats or enters.
+Probability: a token is drawn by its kind and then within the kind, see `model.choice`.
 
 Embedding: the hidden state is a point in the space of token embeddings. Gaussian noise, drawn for each bar and held
 through it, moves all hidden states of the bar, as a mood would; then a token is drawn as above, but cooler by as much
@@ -19,7 +17,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from model import tokens as t
+from model.choice import choose, odds_of
 from model.decoder import decoder_of
 from model.genre import Freedom
 from model.network import Composer
@@ -27,22 +25,10 @@ from model.reader import Reader
 
 Method = Literal["probability", "embedding"]
 Floats = NDArray[np.float32]
-Whole = NDArray[np.int64]
 Masks = NDArray[np.bool_]
 AT_ONCE = 16  # songs; more are hardly faster, see benchmarks/composing.md
 LATEST = 0.75  # of a full window; with it, real songs are foretold as if all were read anew: docs/composing-fast.md
 GUMBEL_DEVIATION = 1.28  # of the noise in a logit that makes the largest an exact draw: pi / sqrt(6)
-KINDS: tuple[tuple[str, range], ...] = (
-    ("structure", range(t.START, t.REST + 1)), ("structure", range(t.GENRE.start, t.BAR.stop)),
-    ("structure", t.REPEAT), ("structure", range(t.DOUBLE.start, t.ROOT.stop)), ("rhythm", t.AT),
-    ("rhythm", t.DURATION), ("pitch", t.SHAPE), ("pitch", t.PITCH), ("rhythm", t.HIT), ("rhythm", t.ACCENT),
-)  # fmt: skip
-STARTS = np.array([tokens.start for _, tokens in KINDS])
-SIZES = np.array([len(tokens) for _, tokens in KINDS])
-STRUCTURE, RHYTHM, PITCH, TOP_P, REPEAT = range(5)  # columns of what `odds_of` gives
-REPEATS = [tokens for _, tokens in KINDS].index(t.REPEAT)
-OF_KIND = np.array([("structure", "rhythm", "pitch").index(name) for name, _ in KINDS])
-COLUMNS = np.arange(SIZES.max())
 Guard = Callable[[Reader, Masks], None]  # takes tokens away from what is allowed
 Lead = Callable[[Reader, Floats], None]  # moves the logits (vocabulary,) of the next token
 
@@ -128,12 +114,6 @@ def _singer(piece: Piece, network: Composer, method: Method) -> Singer:
     return singer
 
 
-def odds_of(freedom: Freedom, *, cooler: float = 1) -> Floats:
-    """The exponents of structure, rhythm and pitch, which are inverse temperatures, the nucleus, and the repeats."""
-    exponents = [1 / freedom.structure, 1 / (freedom.rhythm * cooler), 1 / (freedom.pitch * cooler)]
-    return np.array([*exponents, freedom.top_p, freedom.repeats], dtype=np.float32)
-
-
 def _sing(stage: Sequence[Singer], hidden: Floats, nearness: Callable[[Floats], Floats]) -> None:
     """Choose each song's next token; where only one may come, no chance is used."""
     masks = np.array([singer.reader.allowed() for singer in stage])
@@ -147,51 +127,11 @@ def _sing(stage: Sequence[Singer], hidden: Floats, nearness: Callable[[Floats], 
         for singer, row in zip(singing, logits, strict=True):
             if singer.piece.lead:
                 singer.piece.lead(singer.reader, row)
-        np.copyto(logits, -np.inf, where=~masks[free])
         odds = np.array([singer.odds for singer in singing])
         draws = np.array([singer.piece.rng.random(2) for singer in singing])
-        chosen[free] = choose_from_probabilities(logits, odds, draws)
+        chosen[free] = choose(logits, masks[free], odds, draws)
     for singer, token in zip(stage, chosen.tolist(), strict=True):
         singer.sing(token)
-
-
-def choose_from_probabilities(logits: Floats, odds: Floats, draws: NDArray[np.float64]) -> Whole:
-    """A token for each row, by kind and then within the kind.
-
-    Args:
-        logits: Of all tokens (B, vocabulary); minus infinity where forbidden.
-        odds: As `odds_of` says, (B, 5).
-        draws: Of even chance in [0, 1), (B, 2).
-    """
-    rows = np.arange(len(logits))[:, None]
-    weights = np.exp(logits - logits.max(axis=1, keepdims=True))
-    kinds = np.add.reduceat(weights, STARTS, axis=1) ** odds[:, [STRUCTURE]]
-    kinds[:, REPEATS] *= odds[:, REPEAT]
-    kind = _draw(kinds, draws[:, 0])
-    own = weights[rows, np.minimum(STARTS[kind][:, None] + COLUMNS, weights.shape[1] - 1)]
-    own[SIZES[kind][:, None] <= COLUMNS] = 0
-    column = OF_KIND[kind]
-    own /= own.max(axis=1, keepdims=True)  # an unlikely kind must not be rounded to nothing
-    own **= odds[rows, column[:, None]]
-    own = nucleus(own, np.where(column == STRUCTURE, np.float32(np.inf), odds[:, TOP_P]))
-    chosen: Whole = STARTS[kind] + _draw(own, draws[:, 1])
-    return chosen
-
-
-def nucleus(weights: Floats, top_p: Floats) -> Floats:
-    """Rows (B, n) without the least likely weights that together have less than 1 - top_p (B,) of the sum."""
-    falling = np.sort(weights, axis=1)[:, ::-1]
-    total = np.cumsum(falling, axis=1)
-    kept = np.count_nonzero(total - falling < top_p[:, None] * total[:, -1:], axis=1)
-    least = falling[np.arange(len(weights)), np.maximum(kept, 1) - 1]
-    return np.where(weights >= least[:, None], weights, np.float32(0))
-
-
-def _draw(weights: Floats, draws: NDArray[np.float64]) -> Whole:
-    """An index of each row (B, n), as often as its weights say."""
-    total = np.cumsum(weights, axis=1, dtype=np.float64)
-    drawn: Whole = np.count_nonzero(total <= draws[:, None] * total[:, -1:], axis=1)
-    return drawn
 
 
 def _moved(singing: Sequence[Singer], hidden: Floats) -> Floats:

@@ -16,12 +16,13 @@ from small_composer import inputs_of, small_composer
 
 from model import quick, sampling
 from model import tokens as t
+from model.choice import choose, odds_of
 from model.decoder import Decoder, PlainDecoder, decoder_of
 from model.genre import Freedom
 from model.network import Architecture, Composer
 from model.quick import QuickDecoder, whole_sums_are_exact
 from model.reader import INPUTS, Reader
-from model.sampling import Piece, choose_from_probabilities, compose_streams, odds_of
+from model.sampling import Piece, compose_streams
 from model.weights import load_weights, weights_path
 
 OPENING, LENGTH, BARS = 6, 150, 40
@@ -164,15 +165,11 @@ def test_the_same_seed_chooses_the_same_tokens_by_the_fast_way_and_by_the_plain_
 
     nearness = sampling._nearness(network)
     fast, plain = (
-        np.where(masks, nearness(hidden[0]), -np.inf).astype(np.float32)
-        for hidden in (hear(QuickDecoder(network, 1), tokens, known), whole(network, tokens, known))
+        nearness(hidden[0]) for hidden in (hear(QuickDecoder(network, 1), tokens, known), whole(network, tokens, known))
     )
-    chosen = [
-        choose_from_probabilities(
-            logits, np.tile(odds_of(FREE), (len(masks), 1)), np.random.default_rng(1).random((len(masks), 2))
-        )
-        for logits in (fast, plain)
-    ]
+    odds, draws = np.tile(odds_of(FREE), (len(masks), 1)), np.random.default_rng(1).random((len(masks), 2))
+    chosen = [choose(logits, masks, odds, draws) for logits in (fast, plain)]
+    fast, plain = (np.where(masks, logits, -np.inf).astype(np.float32) for logits in (fast, plain))
 
     assert divergence(plain, fast).mean() < 0.002
     assert np.mean(chosen[0] == chosen[1]) > 0.9  # the others fell between two tokens

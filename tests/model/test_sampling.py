@@ -12,26 +12,16 @@ from small_composer import small_composer
 
 from model import sampling
 from model import tokens as t
+from model.choice import KINDS, choose, nucleus, odds_of
 from model.genre import Freedom
 from model.network import Composer
 from model.reader import Reader
-from model.sampling import (
-    KINDS,
-    STARTS,
-    Floats,
-    Guard,
-    Method,
-    Piece,
-    choose_from_probabilities,
-    compose_streams,
-    freedom_at,
-    nucleus,
-    odds_of,
-)
+from model.sampling import Floats, Guard, Method, Piece, compose_streams, freedom_at
 from model.score import Score
 
 FREE = Freedom(randomness=1, rhythm=1, pitch=1, structure=1, top_p=1, noise=0.5)
 SAFE = Freedom(randomness=0, rhythm=0.5, pitch=0.5, structure=0.5, top_p=0.5, noise=0)
+FORBIDDEN = np.float32(90)  # a logit that would win wherever it may
 HEADER = t.header("heavy-metal", 160, ["drums", "rhythm", "bass", "lead"])
 
 
@@ -51,8 +41,8 @@ def make_piece(seed: int, bars: int = 1, freedom: Freedom = FREE, guard: Guard =
 
 
 def logits_of(**weights: float) -> Floats:
-    """Logits of a few tokens by name, with "_" for a space; all others are forbidden."""
-    logits = np.full(len(t.NAMES), -np.inf, dtype=np.float32)
+    """Logits of a few tokens by name, with "_" for a space; all others are FORBIDDEN."""
+    logits = np.full(len(t.NAMES), FORBIDDEN)
     for name, weight in weights.items():
         logits[t.NAMES.index(name.replace("_", " "))] = np.log(weight)
     return logits
@@ -60,8 +50,8 @@ def logits_of(**weights: float) -> Floats:
 
 def shares(logits: Floats, freedom: Freedom, draws: int = 4000) -> dict[str, float]:
     chances = np.random.default_rng(1).random((draws, 2))
-    odds = np.tile(odds_of(freedom), (draws, 1))
-    names = [t.NAMES[token] for token in choose_from_probabilities(np.tile(logits, (draws, 1)), odds, chances)]
+    rows, odds = (np.tile(row, (draws, 1)) for row in (logits, odds_of(freedom)))
+    names = [t.NAMES[token] for token in choose(rows, rows != FORBIDDEN, odds, chances)]
     return {name: names.count(name) / draws for name in sorted(set(names))}
 
 
@@ -69,7 +59,6 @@ def test_every_token_is_of_one_kind():
     covered = list(chain.from_iterable(tokens for _, tokens in KINDS))
 
     assert covered == list(range(len(t.NAMES)))
-    assert STARTS.tolist() == [tokens.start for _, tokens in KINDS]
     assert {name for name, _ in KINDS} == {"structure", "rhythm", "pitch"}
 
 
@@ -78,16 +67,20 @@ def test_every_token_is_of_one_kind():
     [(1.0, [4, 3, 2, 1]), (0.95, [4, 3, 2, 1]), (0.85, [4, 3, 2, 0]), (0.5, [4, 3, 0, 0]), (0.01, [4, 0, 0, 0])],
 )
 def test_a_nucleus_is_the_fewest_likeliest_that_reach_the_share(top_p: float, kept: list[int]):
-    weights = np.array([[4, 3, 2, 1]], dtype=np.float32)
+    weights = np.array([4.0, 3, 2, 1])
 
-    assert nucleus(weights, np.array([top_p], dtype=np.float32)).tolist() == [kept]
+    nucleus(weights, top_p)
+
+    assert weights.tolist() == kept
 
 
-def test_a_nucleus_does_not_depend_on_the_order():
-    weights = np.array([[1, 4, 2, 3], [3, 1, 2, 4]], dtype=np.float32)
+@pytest.mark.parametrize(("weights", "kept"), [([1, 4, 2, 3], [0, 4, 2, 3]), ([3, 1, 2, 4], [3, 0, 2, 4])])
+def test_a_nucleus_does_not_depend_on_the_order(weights: list[float], kept: list[float]):
+    cut = np.array(weights, dtype=np.float64)
 
-    assert nucleus(weights, np.array([0.85, 0.85], dtype=np.float32)).tolist() == [[0, 4, 2, 3], [3, 0, 2, 4]]
-    assert weights.tolist() == [[1, 4, 2, 3], [3, 1, 2, 4]]
+    nucleus(cut, 0.85)
+
+    assert cut.tolist() == kept
 
 
 @given(
@@ -96,15 +89,36 @@ def test_a_nucleus_does_not_depend_on_the_order():
 )  # fmt: skip
 @settings(deadline=None, max_examples=100)
 def test_a_forbidden_token_is_never_chosen(possible: dict[int, float], temperature: float, top_p: float, seed: int):
-    logits = np.full(len(t.NAMES), -np.inf, dtype=np.float32)
+    logits = np.full(len(t.NAMES), FORBIDDEN)
     logits[list(possible)] = list(possible.values())
     freedom = replace(FREE, rhythm=temperature, pitch=temperature, structure=temperature, top_p=top_p)
 
-    (chosen,) = choose_from_probabilities(
-        logits[None], odds_of(freedom)[None], np.random.default_rng(seed).random((1, 2))
+    (chosen,) = choose(
+        logits[None], (logits != FORBIDDEN)[None], odds_of(freedom)[None], np.random.default_rng(seed).random((1, 2))
     )
 
     assert chosen in possible
+
+
+def test_a_token_is_chosen_whatever_is_chosen_beside_it():
+    rng = np.random.default_rng(1)
+    logits = rng.normal(0, 3, (8, len(t.NAMES))).astype(np.float32)
+    masks, draws = rng.random(logits.shape) < 0.3, rng.random((8, 2))
+    odds = np.tile(odds_of(SAFE), (8, 1))
+
+    together = choose(logits, masks, odds, draws)
+
+    alone = [choose(*(rows[i : i + 1] for rows in (logits, masks, odds, draws)))[0] for i in range(8)]
+    assert together.tolist() == alone
+
+
+@pytest.mark.parametrize("chance", [0.0, 1 - 2**-53])
+def test_the_ends_of_chance_choose_among_what_may_come(chance: float):
+    logits = logits_of(REST=0.1, AT_0=0.3, PITCH_40=1e-30, PITCH_41=0.6)
+
+    (chosen,) = choose(logits[None], (logits != FORBIDDEN)[None], odds_of(FREE)[None], np.array([[chance, chance]]))
+
+    assert t.NAMES[chosen] == ("REST" if chance == 0 else "PITCH 41")
 
 
 def test_at_temperature_1_tokens_are_drawn_as_often_as_the_network_says():

@@ -4,7 +4,7 @@ import hashlib
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Self
 
@@ -38,7 +38,7 @@ class Band:
     known_songs: Index | None  # what must not be copied; None when the index is not there
     critic: Critic | None = None  # who picks one of several takes; None: the first without a flaw is played
     leader: Leader | None = None  # who hands out a chart for each take; None: players agree on nothing before
-    fingerprint: str = ""  # of the genre and the files that it was loaded from; bands of the same one play the same
+    fingerprint: str = ""  # of the genre, the files it was loaded from, the code; bands of the same one play the same
 
     @classmethod
     def load(cls, genre: Genre) -> Self:
@@ -141,10 +141,17 @@ class Band:
 
 
 def _fingerprint(genre: Genre, *files: Path) -> str:
-    digest = hashlib.sha256(repr(genre).encode())
+    digest = hashlib.sha256(repr(genre).encode() + _release())
     for file in files:
         digest.update(hashlib.sha256(file.read_bytes()).digest() if file.is_file() else b"none")
     return digest.hexdigest()
+
+
+@cache
+def _release() -> bytes:
+    """Changes with the code that composes: another release may play another song for the same key."""
+    sources = sorted(Path(__file__).parent.glob("*.py"))
+    return b"".join(hashlib.sha256(source.read_bytes()).digest() for source in sources)
 
 
 def keep_to_one_core() -> None:

@@ -258,7 +258,7 @@ def test_a_band_is_loaded_with_what_must_not_be_copied(
     assert band.known_songs.longest_run(song) > 0
 
 
-def test_bands_of_one_genre_and_the_same_files_and_no_others_share_a_fingerprint(
+def test_bands_of_one_genre_the_same_files_and_one_release_share_a_fingerprint_and_no_others(
     genre: Genre, network: Composer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr("model.weights.WEIGHTS_FOLDER", tmp_path)
@@ -274,9 +274,11 @@ def test_bands_of_one_genre_and_the_same_files_and_no_others_share_a_fingerprint
     prints.append(Band.load(genre).fingerprint)
     make_leader().save(tmp_path / "heavy-metal.leader.safetensors")
     prints.append(Band.load(genre).fingerprint)
+    monkeypatch.setattr("model.band._release", lambda: b"the next")
+    prints.append(Band.load(genre).fingerprint)
 
     assert again == prints[0]
-    assert len(set(prints)) == 5
+    assert len(set(prints)) == 6
 
 
 def test_a_genre_that_the_composer_never_heard_of_is_named(genre: Genre):

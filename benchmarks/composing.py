@@ -114,7 +114,7 @@ def main() -> None:
 def speed(band: Band, case: Case) -> Speed:
     """Compose a case, on so many threads."""
     torch.set_num_threads(case.threads)
-    sampling.decoder_of, sampling.AT_ONCE = WAYS[case.way], case.at_once  # type: ignore[assignment]
+    vars(sampling).update(decoder_of=WAYS[case.way], AT_ONCE=case.at_once)
     songs = case.runs * case.songs
     scores = []
     began = time.process_time()

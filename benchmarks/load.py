@@ -26,6 +26,7 @@ from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
 from threading import Event
+from typing import cast
 
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent))
@@ -39,7 +40,7 @@ from bot.ledger import Ledger  # noqa: E402
 from bot.listener import Listener  # noqa: E402
 from bot.manners import Manners  # noqa: E402
 from bot.mention import Mention  # noqa: E402
-from bot.platforms.base import Page  # noqa: E402
+from bot.platforms.base import Page, Platform  # noqa: E402
 from model.genre import load_genres  # noqa: E402
 from model.request import ComposeRequest, seed_of  # noqa: E402
 from worker.connection import connect  # noqa: E402
@@ -132,7 +133,8 @@ def posts_a_second(bench: Bench, posts: int) -> str:
 def listening(bench: Bench, network: Network, name: str) -> Listener:
     """A listener that has read the network's bookmark, with a ledger of its own and empty queues."""
     genres = {GENRE: load_genres()[GENRE]}
-    listener = Listener(network, Ledger(bench.folder / name), bench.queues(), genres, GENRE, manners=PATIENT)
+    platform, ledger = cast("Platform", network), Ledger(bench.folder / name)
+    listener = Listener(platform, ledger, bench.queues(), genres, GENRE, manners=PATIENT)
     listener.poll()
     return listener
 

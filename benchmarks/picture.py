@@ -9,6 +9,7 @@ import re
 import subprocess
 import tempfile
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from song import EXCERPT, GENRE, REQUEST, SONG, TAGS, measure, write_table
@@ -77,7 +78,7 @@ def measure_stages(mix: Mix, folder: Path) -> list[str]:
     picture, preparing = measure(lambda: video.draw_moving_score(SONG, REQUEST, GENRE, mix.seconds))
     _, playing = measure(lambda: [None for _ in picture.play()])
     _, all_of_it = measure(lambda: encode.encode_mp4(mix, picture, TAGS, folder / "song.mp4"))
-    sound = ["-i", folder / "song.mp4.wav", *encode.AAC, "-f", "mp4"]
+    sound: list[str | Path] = ["-i", folder / "song.mp4.wav", *encode.AAC, "-f", "mp4"]
     _, sounding = measure(lambda: encode.run_ffmpeg(sound, folder / "sound.mp4"))
     size = {form: (folder / f"song.{form}").stat().st_size / 1e6 for form in ("png", "mp4")}
     notes = sum(len(part.notes) for part in SONG.parts)
@@ -116,7 +117,8 @@ def measure_choices(mix: Mix, folder: Path) -> list[str]:
 
 def try_choice(choice: Choice, mix: Mix, folder: Path) -> tuple[float, float, float]:
     """CPU seconds, megabytes, and likeness to a video without visible loss."""
-    video.FRAME_RATE = encode.FRAME_RATE = choice.rate
+    for module in (video, encode):
+        vars(module)["FRAME_RATE"] = choice.rate
     video.STEP, video.ROLL_HEIGHT = choice.pixels, choice.height
     encode.THREADS, encode.PIPE_BYTES = str(choice.threads), choice.pipe
     picture = video.draw_moving_score(EXCERPT, REQUEST, GENRE, mix.seconds)
@@ -130,7 +132,7 @@ def try_choice(choice: Choice, mix: Mix, folder: Path) -> tuple[float, float, fl
 
 def compare(film: Path, reference: Path) -> float:
     """Structural likeness of two videos."""
-    command = ["ffmpeg", "-nostdin", "-i", film, "-i", reference,
+    command: list[str | Path] = ["ffmpeg", "-nostdin", "-i", film, "-i", reference,
                "-lavfi", "[0:v][1:v]ssim", "-f", "null", "-"]  # fmt: skip
     report = subprocess.run(command, capture_output=True, text=True, check=True, timeout=600).stderr
     return float(re.findall(r"All:(\S+)", report)[-1])
@@ -147,7 +149,7 @@ def measure_sounds(mix: Mix, folder: Path) -> list[str]:
     ]  # fmt: skip
     for coder, rate in AAC_CHOICES:
         arguments = [*encode.AAC[:4], "-b:a", rate, "-aac_coder", coder, "-aac_tns", "0", "-f", "mp4"]
-        _, seconds = measure(lambda given=arguments: encode.run_ffmpeg(["-i", folder / "song.wav", *given], path))
+        _, seconds = measure(partial(encode.run_ffmpeg, ["-i", folder / "song.wav", *arguments], path))
         _, peak = meter(path)
         rows.append(f"| {coder} | {rate} | {seconds:.2f} | {path.stat().st_size / 1e6:.1f} | {peak - before:+.1f} dB |")
     return rows

@@ -41,12 +41,14 @@ class Band:
     fingerprint: str = ""  # of the genre, the files it was loaded from, the code; bands of the same one play the same
 
     @classmethod
-    def load(cls, genre: Genre) -> Self:
-        """Get a genre's band ready.
+    def load(cls, genre: Genre, *, with_leader: bool = True, with_critic: bool = True) -> Self:
+        """Get a genre's band ready; whose leader or critic is to be trained anew comes without the old one.
 
         Raises:
             BadGenre: The composer knows no songs of that name.
             BadWeights: Its weights are missing, damaged or of another vocabulary.
+            BadCritic: Damaged, or of another version.
+            BadLeader: The same.
         """
         if genre.archives[0] not in t.CORPORA:
             known = ", ".join(t.CORPORA)
@@ -57,8 +59,8 @@ class Band:
             genre=genre,
             network=load_weights(path),
             known_songs=Index.load(index) if index.is_file() else None,
-            critic=Critic.load(critic) if critic.is_file() else None,
-            leader=Leader.load(leader) if leader.is_file() else None,
+            critic=Critic.load(critic) if with_critic and critic.is_file() else None,
+            leader=Leader.load(leader) if with_leader and leader.is_file() else None,
             fingerprint=_fingerprint(genre, path, index, critic, leader),
         )
 

@@ -226,9 +226,10 @@ def _imitation(weights: Path) -> Iterable[str]:
     leader = leader_path(weights)
     if leader.is_file():
         yield (
-            f"A leader (`{leader.name}`) hands out a chart before each take. Of the songs that were learned from it "
-            "holds which chord each half bar has and which bars return, and no note; a take has the form of one song "
-            "over the chords of another, both drawn by lot."
+            f"A leader (`{leader.name}`) hands out a chart before each take. Of the songs that were learned from, "
+            "it holds which chord each half bar has, the scale, each player's lowest and highest note, and which bars "
+            "return, and no tune; a take has the form and the registers of one song over the chords and the scale of "
+            "another, both drawn by lot."
         )
 
 

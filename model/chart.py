@@ -1,7 +1,8 @@
 """A chart: what players agree on before a song, as on the sheet that a band leader hands out.
 
-It says the chord of each half bar, and which bars return from how far back. Of a real song it is read from the notes; a
-new song gets one that no song had: the form of one, and the chords of another.
+It says the chord of each half bar, the scale, in which register each player keeps, and which bars return from how far
+back. Of a real song it is read from the notes; a new song gets one that no song had: the form and the registers of one,
+over the chords and the scale of another.
 
 Source: chords by templates of pitch classes, Fujishima, "Realtime chord recognition of musical sound" (1999); here on
 notes, by how long they sound, and those of the bass once more for the root.
@@ -15,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.features import Columns, bar_hashes, columns
-from model.score import TICKS_PER_BEAT, Score, ticks_per_bar
+from model.score import ROLES, TICKS_PER_BEAT, Score, ticks_per_bar
 
 QUALITIES = ((0, 4, 7), (0, 3, 7))  # semitones above the root: major, minor
 CHORDS = 1 + 12 * len(QUALITIES)  # 0: none; then 1 + 12 * quality + root
@@ -25,6 +26,8 @@ OUTSIDE = 0.5  # how much a tick outside a chord counts against one inside it
 ROOT = 0.5  # how much more a tick counts when the bass plays the root
 CHANGE = 0.12  # of all ticks: how much better two chords must fit than one, for a bar to have two
 ENDING = 4  # bars of a song's end that stay when its chart is cut
+FOREIGN = 0.005  # share of a song's notes below which a pitch class is no part of its scale
+NO_LIMIT = (0, 127)  # the register of who does not play
 
 Integers = NDArray[np.int64]
 Bytes = NDArray[np.uint8]
@@ -37,10 +40,12 @@ TEMPLATES = np.array([  # (CHORDS - 1, 12): 1 for the pitch classes of a chord
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Chart:
-    """What is agreed for each bar of a song."""
+    """What is agreed for a song and each of its bars."""
 
     chords: Bytes  # (bars, 2): of each half, below CHORDS
     returns: Bytes  # (bars,): how many bars back all played the same; 0 where that is nowhere
+    scale: Bytes  # (12,): 1 for each pitch class that belongs to the song
+    registers: Bytes  # (ROLES, 2): lowest and highest pitch of each role; drums have NO_LIMIT
 
     @classmethod
     def read(cls, score: Score) -> Self:
@@ -48,11 +53,15 @@ class Chart:
         parts = [each for part in score.parts if len((each := columns(part, score)).starts)]
         bars = len(score.time_signatures)
         whole = sum((bar_hashes(part, bars) for part in parts), np.zeros(bars, np.uint64))
-        return cls(chords=_chords(parts, score), returns=_returns(whole))
+        return cls(
+            chords=_chords(parts, score), returns=_returns(whole), scale=_scale(parts), registers=_registers(parts)
+        )
 
 
 def new_chart(form: Chart, harmony: Chart, bars: int) -> Chart:
     """A chart of so many bars that return as those of one song do, over the chords of another.
+
+    Players keep to the registers of the first and to the scale of the other.
 
     Of either the first bars are taken and the ENDING; a song that is too short begins again. Sticks that count in are
     taken along: they never return, and our band counts in, too. Where bars return, so do their chords; the last bar
@@ -62,7 +71,7 @@ def new_chart(form: Chart, harmony: Chart, bars: int) -> Chart:
     chords = _filled(harmony.chords)[_bars_kept(len(harmony.chords), bars)]
     for bar, back in enumerate(returns):
         chords[bar] = chords[bar - back]
-    return Chart(chords=chords, returns=returns)
+    return Chart(chords=chords, returns=returns, scale=harmony.scale, registers=form.registers)
 
 
 def _bars_kept(length: int, bars: int) -> Integers:
@@ -110,6 +119,22 @@ def _chords(parts: Sequence[Columns], score: Score) -> Bytes:
     two = (lengths >= SHORTEST_HALVED) & (sounding.sum(2) > 0).all(1) & (gain > CHANGE * ticks)
     chords = np.where(two[:, None], halves.argmax(2), one) + 1
     return np.where(ticks[:, None] > 0, chords, 0).astype(np.uint8)
+
+
+def _scale(parts: Sequence[Columns]) -> Bytes:
+    """The pitch classes that are not foreign to a song; all, where nobody plays any."""
+    pitches = np.concatenate([np.zeros(0, np.int64), *(part.pitches for part in parts if part.pitched)])
+    counts = np.bincount(pitches % 12, minlength=12)
+    scale: Bytes = (counts >= FOREIGN * len(pitches)).astype(np.uint8)
+    return scale
+
+
+def _registers(parts: Sequence[Columns]) -> Bytes:
+    registers = np.tile(np.array(NO_LIMIT, np.uint8), (len(ROLES), 1))
+    for part in parts:
+        if part.pitched:
+            registers[ROLES.index(part.role)] = part.pitches.min(), part.pitches.max()
+    return registers
 
 
 def _sounding(parts: Sequence[Columns], ticks: int, edges: Integers) -> Floats:

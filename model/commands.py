@@ -73,7 +73,7 @@ def critic_command(genre_name: str, folder: Path, songs: int, bars: int) -> None
     genre = find_genre(genre_name)
     errors = Console(stderr=True)
     with Progress(console=errors, transient=True, disable=not errors.is_terminal) as progress:
-        band = Band.load(genre)
+        band = Band.load(genre, with_critic=False)
         reading = Reading(roles=band.roles, bars=bars, progress=progress, unreadable=[])
         critic, gains = train_critic(band, read_real(folder, reading), songs=songs, bars=bars, progress=progress)
     path = critic_path(weights_path(genre.weights))
@@ -87,7 +87,9 @@ def critic_command(genre_name: str, folder: Path, songs: int, bars: int) -> None
 @click.option("--midi", "folder", required=True, metavar="MIDI_FOLDER", type=click.Path(path_type=Path),
               help="The genre's real songs; an INDEX.tsv there or above tells which are versions of one.")  # fmt: skip
 def leader_command(genre_name: str, folder: Path) -> None:
-    """Train the leader who hands out a chart, its chords and what returns, and say how well songs are foretold with it.
+    """Train the leader who hands out a chart, and say how well songs are foretold with it.
+
+    A chart says the chords, the scale, what returns, and in which register each player keeps.
 
     Worth it where harmony stands still or sections do not return, by lnh evaluate; without its file there is no chart.
     Train the critic after it, for the band then plays otherwise.
@@ -96,7 +98,7 @@ def leader_command(genre_name: str, folder: Path) -> None:
     genre = find_genre(genre_name)
     errors = Console(stderr=True)
     with Progress(console=errors, transient=True, disable=not errors.is_terminal) as progress:
-        leader, foretold = train_leader(Band.load(genre), folder, progress)
+        leader, foretold = train_leader(Band.load(genre, with_leader=False, with_critic=False), folder, progress)
     path = leader_path(weights_path(genre.weights))
     leader.save(path)
     show_leader(leader, foretold, Console())

@@ -3,6 +3,8 @@
 A guard takes tokens away from those that the grammar allows, and always leaves some.
 """
 
+from functools import lru_cache
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -35,6 +37,8 @@ def guard(
     if reader.bar == reader.bars_wanted - 1 > 0:
         come_to_an_end(reader, mask)
         close_in_the_key(reader, mask)
+    if chart and not reader.fresh and reader.role != DRUMS:
+        keep_to_scale(reader, mask, chart)
 
 
 def keep_meter(mask: Mask, time_signature: TimeSignature) -> None:
@@ -81,6 +85,26 @@ def keep_to_form(reader: Reader, mask: Mask, back: int) -> None:
         again = reader.played[reader.role][reader.bar - back]
         mask[:] = False
         mask[t.REPEAT[back - 1] if again else t.REST] = True
+
+
+def keep_to_scale(reader: Reader, mask: Mask, chart: Chart) -> None:
+    """Leave pitches with which a chord stays in the scale and in the player's register, if there are any."""
+    pitches = mask[t.PITCH.start : t.PITCH.stop]
+    lowest, highest = chart.registers[reader.role].tolist()
+    inside = pitches & pitches_of(chart.scale.tobytes(), lowest, highest, reader.shape)
+    if inside.any():
+        pitches[:] = inside
+
+
+@lru_cache(maxsize=4096)
+def pitches_of(scale: bytes, lowest: int, highest: int, shape: int) -> Mask:
+    """Which lowest pitches (128,) leave a chord of a shape in a scale and between two pitches."""
+    notes = np.arange(128)[:, None] + np.array(t.SHAPES[shape])
+    fits: Mask = (np.frombuffer(scale, np.uint8)[notes % 12] == 1).all(1)
+    fits[:lowest] = False
+    fits[max(highest + 1 - t.SHAPES[shape][-1], 0) :] = False
+    fits.setflags(write=False)
+    return fits
 
 
 def come_to_an_end(reader: Reader, mask: Mask) -> None:

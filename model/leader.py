@@ -10,7 +10,8 @@ songs are foretold best when their own charts are known:
 
 A band leans on its own past more than real songs do, so that these numbers are taken STRICTNESS times, as in
 classifier-free guidance (Ho and Salimans 2022, arXiv:2207.12598). How likely a pitch is at all, beside a rest or the
-next position, is left to the composer. That bars return as the chart says is the business of `model.guards`.
+next position, is left to the composer. That bars return as the chart says, and that nobody leaves the scale or a
+register, is the business of `model.guards`.
 """
 
 from dataclasses import asdict, dataclass, fields
@@ -29,7 +30,7 @@ from model.errors import NeedsOperator
 from model.reader import DRUMS, Reader
 from model.score import ROLES, TICKS_PER_BEAT, TIME_SIGNATURES, TimeSignature, ticks_per_bar
 
-FORMAT = 1  # of the file
+FORMAT = 2  # of the file
 STRICTNESS = 1.6  # of 1 to 2.3 the one with which folk came nearest to real songs: docs/experiments.md
 PLACES = 3  # on the beat, on its half, elsewhere
 MOST_CHARTS = 400  # of a genre; more would not be more various
@@ -73,6 +74,8 @@ class Leader:
     signatures: Bytes  # (songs,): time signature of most bars, as an index into TIME_SIGNATURES
     chords: Bytes  # (bars of all songs, 2), as in a chart
     returns: Bytes  # (bars of all songs,), as in a chart
+    scales: Bytes  # (songs, 12), as in a chart
+    registers: Bytes  # (songs, ROLES, 2), as in a chart
 
     def draw(self, bars: int, signature: TimeSignature, rng: np.random.Generator) -> Chart:
         """A chart for a new song from those of two real ones, in its time signature where there are such."""
@@ -83,7 +86,10 @@ class Leader:
     def _chart(self, song: int) -> Chart:
         end = int(self.lengths[: song + 1].sum())
         bars = slice(end - int(self.lengths[song]), end)
-        return Chart(chords=self.chords[bars], returns=self.returns[bars])
+        return Chart(
+            chords=self.chords[bars], returns=self.returns[bars],
+            scale=self.scales[song], registers=self.registers[song],
+        )  # fmt: skip
 
     def lead(self, chart: Chart, reader: Reader, logits: Floats) -> None:
         """Move the logits (vocabulary,) of what comes next to what the chart wants; drums are left alone."""
@@ -149,7 +155,8 @@ class Leader:
             return False
         bars = int(self.lengths.sum())
         below = {"signatures": ((songs,), len(TIME_SIGNATURES)), "chords": ((bars, 2), CHORDS),
-                 "returns": ((bars,), FARTHEST_RETURN + 1)}  # fmt: skip
+                 "returns": ((bars,), FARTHEST_RETURN + 1), "scales": ((songs, 12), 2),
+                 "registers": ((songs, roles, 2), 128)}  # fmt: skip
         return all(
             (each := getattr(self, name)).dtype == np.float32 and each.shape == shape and np.isfinite(each).all()
             for name, shape in tables.items()

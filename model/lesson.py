@@ -89,6 +89,8 @@ def train_leader(band: Band, folder: Path, progress: Progress) -> tuple[Leader, 
         signatures=np.array([TIME_SIGNATURES.index(signature) for signature in usual], np.uint8),
         chords=np.concatenate([chart.chords for chart in charts]),
         returns=np.concatenate([chart.returns for chart in charts]),
+        scales=np.stack([chart.scale for chart in charts]),
+        registers=np.stack([chart.registers for chart in charts]),
     )  # fmt: skip
     return leader, Foretold(
         songs=len(judged), held_out=bool(held), pitch=(pitch, new_pitch), form=(form, new_form)

@@ -13,9 +13,10 @@ from small_composer import small_composer
 from model import tokens as t
 from model.band import PHRASE, Band, bars_of, time_signature_of
 from model.chart import Chart
-from model.critic import Critic
+from model.critic import BadCritic, Critic
 from model.errors import NeedsOperator
 from model.genre import BadGenre, Genre, Metre
+from model.leader import BadLeader
 from model.network import Composer
 from model.originality import build_index
 from model.request import ComposeRequest
@@ -279,6 +280,24 @@ def test_bands_of_one_genre_the_same_files_and_one_release_share_a_fingerprint_a
 
     assert again == prints[0]
     assert len(set(prints)) == 6
+
+
+def test_a_band_can_be_had_without_a_leader_or_critic_that_is_damaged(
+    genre: Genre, network: Composer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """`lnh leader` said "run `lnh leader` again", and `lnh critic` the like; both refused, for they read the file."""
+    monkeypatch.setattr("model.weights.WEIGHTS_FOLDER", tmp_path)
+    save_weights(tmp_path / "heavy-metal.safetensors", network, {})
+    (tmp_path / "heavy-metal.leader.safetensors").write_bytes(b"damaged")
+    (tmp_path / "heavy-metal.critic.safetensors").write_bytes(b"damaged")
+
+    band = Band.load(genre, with_leader=False, with_critic=False)
+
+    assert (band.leader, band.critic) == (None, None)
+    with pytest.raises(BadLeader):
+        Band.load(genre, with_critic=False)
+    with pytest.raises(BadCritic):
+        Band.load(genre, with_leader=False)
 
 
 def test_a_genre_that_the_composer_never_heard_of_is_named(genre: Genre):

@@ -3,12 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
+import numpy as np
 from any_scores import any_scores
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scores import make_score
 
-from model.chart import CHORDS, FARTHEST_RETURN, NEAREST_RETURN, Chart, new_chart
+from model.chart import CHORDS, FARTHEST_RETURN, NEAREST_RETURN, NO_LIMIT, Chart, new_chart
 from model.score import ROLES, Note, Part, Role, Score, TimeSignature, ticks_per_bar
 
 C, F, G, A_MINOR = 1, 6, 8, 1 + 12 + 9
@@ -87,6 +88,21 @@ def test_a_song_in_another_key_has_the_same_chart_in_that_key(score: Score, semi
     assert ((one.chords == 0) == (other.chords == 0)).all()
 
 
+def test_a_scale_is_what_a_song_is_made_of_without_what_slipped_in():
+    song = song_of([C] * 200 + [G], tune=[61] + [60] * 200)
+
+    assert np.flatnonzero(Chart.read(song).scale).tolist() == [0, 4, 7]
+    assert Chart.read(make_score(4, roles=("drums",))).scale.all()
+
+
+def test_a_register_reaches_from_the_lowest_to_the_highest_note_of_a_player():
+    registers = Chart.read(song_of([C, G], tune=[60, 79])).registers
+
+    assert registers[ROLES.index("keys")].tolist() == [59, 67]
+    assert registers[ROLES.index("lead")].tolist() == [60, 79]
+    assert registers[ROLES.index("bass")].tolist() == list(NO_LIMIT)
+
+
 # --- a new song's
 
 
@@ -104,6 +120,8 @@ def test_a_new_chart_has_the_form_of_one_song_and_the_chords_of_another():
     assert chart.returns.tolist() == [0] * 12 + [12] * 11 + [0]
     assert chart.chords[:12].tolist() == harmony.chords[:12].tolist()
     assert chart.chords[12:23].tolist() == chart.chords[:11].tolist()
+    assert chart.scale.tolist() == harmony.scale.tolist()
+    assert chart.registers.tolist() == form.registers.tolist()
 
 
 def test_a_shorter_song_keeps_the_beginning_and_the_ending():

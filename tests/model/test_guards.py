@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from model import tokens as t
+from model.chart import Chart
 from model.guards import (
     LATEST_ENTRY,
     LONGEST_DRUM_REST,
@@ -12,6 +13,7 @@ from model.guards import (
     keep_from_looping,
     keep_meter,
     keep_playing,
+    keep_to_scale,
 )
 from model.reader import Reader
 from model.score import ROLES
@@ -151,3 +153,34 @@ def test_a_guard_always_leaves_something_to_play(role: str, rests: int):
     close_in_the_key(reader, mask)
 
     assert mask.any()
+
+
+# --- the chart
+
+
+def left_in(scale: set[int], register: tuple[int, int], *tokens: str) -> list[int]:
+    """The pitches that keys may play next, after tokens of a bar."""
+    registers = np.tile(np.array(register, np.uint8), (len(ROLES), 1))
+    chart = Chart(
+        chords=np.zeros((40, 2), np.uint8), returns=np.zeros(40, np.uint8), registers=registers,
+        scale=np.array([pitch_class in scale for pitch_class in range(12)], np.uint8),
+    )  # fmt: skip
+    reader = read([], role="keys")
+    for token in tokens:
+        reader.push(t.NAMES.index(token))
+    mask = reader.allowed()
+    keep_to_scale(reader, mask, chart)
+    return np.flatnonzero(mask[t.PITCH.start : t.PITCH.stop]).tolist()
+
+
+def test_players_keep_to_the_scale_and_to_their_register():
+    assert left_in({0, 4, 7}, (59, 68), "AT 0", "DURATION 6") == [60, 64, 67]
+
+
+def test_all_notes_of_a_chord_stay_in_the_scale_and_in_the_register():
+    assert left_in({0, 4, 7}, (48, 72), "AT 0", "DURATION 6", "SHAPE 0.7") == [48, 60]
+
+
+def test_where_no_note_would_be_left_the_chart_gives_way():
+    assert len(left_in({0}, (61, 71), "AT 0", "DURATION 6")) == 128
+    assert len(left_in({0}, (60, 60), "AT 0", "DURATION 6", "PITCH 60")) == 127

@@ -14,7 +14,7 @@ from small_composer import small_composer
 
 from model import tokens as t
 from model.band import Band
-from model.chart import CHORDS, Chart
+from model.chart import CHORDS, NO_LIMIT, Chart
 from model.corpus import is_held_out
 from model.genre import Genre
 from model.leader import BadLeader, Leader, leader_path
@@ -43,7 +43,10 @@ def moved(leader: Leader, chart: Chart, reader: Reader) -> np.ndarray:
 
 
 def chart_of(*chords: int) -> Chart:
-    return Chart(chords=np.array([[chord] * 2 for chord in chords], np.uint8), returns=np.zeros(len(chords), np.uint8))
+    return Chart(
+        chords=np.array([[chord] * 2 for chord in chords], np.uint8), returns=np.zeros(len(chords), np.uint8),
+        scale=np.ones(12, np.uint8), registers=np.tile(np.array(NO_LIMIT, np.uint8), (len(ROLES), 1)),
+    )  # fmt: skip
 
 
 def struck(role: int, *more: int) -> list[int]:
@@ -116,6 +119,7 @@ def test_a_leader_survives_the_trip_to_disk(tmp_path: Path):
         {"lengths": np.array([8])}, {"lengths": np.array([15, -1])}, {"lengths": np.array([2**62, 2**62])},
         {"lengths": np.zeros(0, np.int64)}, {"chords": np.full((14, 2), CHORDS, np.uint8)},
         {"returns": np.full(14, 33, np.uint8)}, {"signatures": np.array([200, 0], np.uint8)},
+        {"scales": np.full((2, 12), 2, np.uint8)}, {"registers": np.full((2, len(ROLES), 2), 128, np.uint8)},
         {"outside": np.full(len(ROLES), np.nan, np.float32)}, {"repeat": np.zeros((2, 2), np.float32)},
         {"pitch": np.zeros((len(ROLES), 3, 2, 12))},
     ],

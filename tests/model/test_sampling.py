@@ -13,8 +13,9 @@ from small_composer import small_composer
 from model import sampling
 from model import tokens as t
 from model.choice import KINDS, choose, nucleus, odds_of
+from model.decoder import PlainDecoder
 from model.genre import Freedom
-from model.network import Composer
+from model.network import Cache, Composer
 from model.reader import Reader
 from model.sampling import Floats, Guard, Method, Piece, compose_streams, freedom_at
 from model.score import Score
@@ -217,6 +218,32 @@ def test_songs_wait_for_a_place_and_are_the_songs_composed_alone(monkeypatch: py
     together = compose(network, seeds, bars=2)
 
     assert together == alone
+
+
+class InStep(PlainDecoder):
+    """As on a GPU, but here: one memory for all songs, which are heard in one batch."""
+
+    def __init__(self, network: Composer, songs: int) -> None:
+        super().__init__(network, songs)
+        self._in_step = True
+        self._caches = [Cache(network.architecture, songs, self._device)]
+
+
+@pytest.mark.parametrize("window", [64, 256])  # songs have 100 to 350 tokens
+def test_a_hundred_songs_at_once_as_on_a_gpu_are_the_songs_composed_alone(
+    window: int, monkeypatch: pytest.MonkeyPatch
+):
+    network, seeds = small_composer(window=window), list(range(100))
+    monkeypatch.setattr(sampling, "decoder_of", PlainDecoder)
+    alone = compose(network, seeds[::5])
+    monkeypatch.setattr(sampling, "decoder_of", InStep)
+    monkeypatch.setattr(sampling, "AT_ONCE", 100)
+
+    together = compose(network, seeds)
+
+    same = sum(one == other for one, other in zip(together[::5], alone, strict=True))
+    assert same > 15  # of 20: the sums of a batch are rounded otherwise
+    assert all(len(song.time_signatures) == 1 for song in together)
 
 
 def test_songs_side_by_side_may_differ_in_all_that_was_asked():

@@ -8,6 +8,7 @@ from model.chart import Chart
 from model.guards import (
     LATEST_ENTRY,
     LONGEST_DRUM_REST,
+    LONGEST_DRUM_SOLO,
     close_in_the_key,
     come_to_an_end,
     keep_from_looping,
@@ -184,3 +185,26 @@ def test_all_notes_of_a_chord_stay_in_the_scale_and_in_the_register():
 def test_where_no_note_would_be_left_the_chart_gives_way():
     assert len(left_in({0}, (61, 71), "AT 0", "DURATION 6")) == 128
     assert len(left_in({0}, (60, 60), "AT 0", "DURATION 6", "PITCH 60")) == 127
+
+
+# --- the drums to themselves
+
+
+@pytest.mark.parametrize(("rests", "may_rest"), [(LONGEST_DRUM_SOLO - 1, True), (LONGEST_DRUM_SOLO, False)])
+def test_drums_are_not_left_to_themselves_for_long(rests: int, may_rest: bool):
+    """A rock song began with seven bars of drums alone."""
+    reader = Reader(40)
+    bars = ["BAR 4/4", *BEAT.split(", "), "REST"] * rests + ["BAR 4/4", *BEAT.split(", ")]
+    for name in ["START", "GENRE rock", "TEMPO 120", "WITH drums", "WITH keys", *bars]:
+        reader.push(t.NAMES.index(name))
+
+    assert ("REST" in kept(reader)) == may_rest
+
+
+def test_drums_that_just_had_company_may_be_alone_again():
+    reader = Reader(40)
+    bars = ["BAR 4/4", *BEAT.split(", "), *PHRASE.split(", ")] + ["BAR 4/4", *BEAT.split(", "), "REST"] * 3
+    for name in ["START", "GENRE rock", "TEMPO 120", "WITH drums", "WITH keys", *bars, "BAR 4/4", *BEAT.split(", ")]:
+        reader.push(t.NAMES.index(name))
+
+    assert "REST" in kept(reader)

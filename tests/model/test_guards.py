@@ -192,7 +192,7 @@ def test_where_no_note_would_be_left_the_chart_gives_way():
 
 @pytest.mark.parametrize(("rests", "may_rest"), [(LONGEST_DRUM_SOLO - 1, True), (LONGEST_DRUM_SOLO, False)])
 def test_drums_are_not_left_to_themselves_for_long(rests: int, may_rest: bool):
-    """A rock song began with seven bars of drums alone."""
+    """In 3 of 44 rock songs they were, for more than four bars."""
     reader = Reader(40)
     bars = ["BAR 4/4", *BEAT.split(", "), "REST"] * rests + ["BAR 4/4", *BEAT.split(", ")]
     for name in ["START", "GENRE rock", "TEMPO 120", "WITH drums", "WITH keys", *bars]:

@@ -16,7 +16,7 @@ from model.reader import DRUMS, Reader
 from model.score import ROLES, TIME_SIGNATURES, TimeSignature
 
 LONGEST_DRUM_REST = 2  # bars
-LONGEST_DRUM_SOLO = 4  # bars; nine in ten real songs of rock and heavy metal have no longer one
+LONGEST_DRUM_SOLO = 4  # bars; of 120 real songs each, 87 % of rock and 89 % of heavy metal have no longer one
 LATEST_ENTRY = 12  # bars after which a part that has not played yet must
 CLEAR = 0.8  # fit from which a key is believed; 56 % of real heavy metal songs, 83 % of folk, reach it
 

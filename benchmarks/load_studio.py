@@ -28,7 +28,7 @@ from worker.jobs import Studio  # noqa: E402
 from worker.mix import mix_down  # noqa: E402
 from worker.produce import produce  # noqa: E402
 from worker.queue import COMPOSE_JOB, Queues  # noqa: E402
-from worker.render import render  # noqa: E402
+from worker.render import render_each  # noqa: E402
 from worker.service import Service  # noqa: E402
 from worker.store import Store  # noqa: E402
 from worker.track import MP3, Track  # noqa: E402
@@ -61,7 +61,7 @@ def in_part(request: ComposeRequest, genre: Genre, band: Company | TimedBand, fo
     """Compose, and make no more of it than is asked for."""
     score = band.compose(request)
     if sound == "mp3":
-        mix = mix_down(render(score, genre, request.seed), genre)
+        mix = mix_down(render_each(score, genre, request.seed), genre)
         encode_mp3(mix, COVER, {"title": request.title}, folder / f"{request.key}.mp3")
     return Track(
         key=request.key, media_types=(MP3,) if sound == "mp3" else (), seconds=score.seconds, musical_key="no key",

@@ -19,7 +19,7 @@ from worker import encode, video
 from worker.cover import draw_cover
 from worker.mix import Mix, mix_down
 from worker.perform import RATE
-from worker.render import render
+from worker.render import render_each
 
 TOOLS = "8x8dct=1:deblock=0,0:open-gop=0"
 
@@ -63,7 +63,7 @@ AAC_CHOICES = [("twoloop", "256k"), ("twoloop", "192k"), ("fast", "256k"), ("fas
 
 def main() -> None:
     """Measure and write the tables."""
-    song, excerpt = (mix_down(render(score, GENRE, seed=1), GENRE) for score in (SONG, EXCERPT))
+    song, excerpt = (mix_down(render_each(score, GENRE, seed=1), GENRE) for score in (SONG, EXCERPT))
     with tempfile.TemporaryDirectory() as name:
         stages = measure_stages(song, Path(name))
         choices = measure_choices(excerpt, Path(name))

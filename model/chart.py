@@ -9,7 +9,7 @@ notes, by how long they sound, and those of the bass once more for the root.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Self
 
 import numpy as np
@@ -63,15 +63,21 @@ def new_chart(form: Chart, harmony: Chart, bars: int) -> Chart:
 
     Players keep to the registers of the first and to the scale of the other.
 
-    Of either the first bars are taken and the ENDING; a song that is too short begins again. Sticks that count in are
-    taken along: they never return, and our band counts in, too. Where bars return, so do their chords; the last bar
-    returns from nowhere, for a song ends there.
+    Of either the first bars are taken and the ENDING; a song that is too short begins again. A song begins with its
+    first chord, so that no sticks count in. Where bars return, so do their chords; the last bar returns from nowhere,
+    for a song ends there.
     """
+    form, harmony = _from_first_chord(form), _from_first_chord(harmony)
     returns = _moved(form.returns, _bars_kept(len(form.returns), bars))
     chords = _filled(harmony.chords)[_bars_kept(len(harmony.chords), bars)]
     for bar, back in enumerate(returns):
         chords[bar] = chords[bar - back]
     return Chart(chords=chords, returns=returns, scale=harmony.scale, registers=form.registers)
+
+
+def _from_first_chord(chart: Chart) -> Chart:
+    first = int(chart.chords.any(1).argmax())  # 0 where there is none
+    return replace(chart, chords=chart.chords[first:], returns=chart.returns[first:])
 
 
 def _bars_kept(length: int, bars: int) -> Integers:

@@ -19,7 +19,7 @@ from torch.nn import functional
 from model import tokens as t
 from model.arrange import arrange
 from model.band import Band
-from model.chart import QUALITIES, Chart
+from model.chart import NO_LIMIT, QUALITIES, Chart
 from model.corpus import Song, as_song, is_held_out, song_groups
 from model.leader import MOST_CHARTS, OUTSIDE, PLACES, Leader, places
 from model.network import Composer
@@ -74,13 +74,16 @@ def train_leader(band: Band, folder: Path, progress: Progress) -> tuple[Leader, 
     learned, held = sides
     if len(learned) < FEWEST_SONGS:
         raise NoSongs(f"{folder}: {len(learned)} songs can be learned from; put at least {FEWEST_SONGS} there")
-    pupil = _learn(hear(band, learned[:MOST_HEARD], progress))
+    free = [ROLES.index(player.role) for player in band.genre.players if not player.led]
+    pupil = _learn(hear(band, learned[:MOST_HEARD], progress), free)
     judged = held[:MOST_HEARD] or learned[:MOST_HEARD]
     decisions = hear(band, judged, progress)
     with torch.no_grad():
         before, after = _Pupil()(decisions), pupil(decisions)
     (pitch, form), (new_pitch, new_form) = ([each.item() for each in losses] for losses in (before, after))
     charts = [Chart.read(score) for score in learned]
+    registers = np.stack([chart.registers for chart in charts])
+    registers[:, free] = NO_LIMIT
     usual = [Counter(score.time_signatures).most_common(1)[0][0] for score in learned]
     leader = Leader(
         pitch=pupil.pitch.detach().numpy(), outside=pupil.outside.detach().numpy(),
@@ -90,7 +93,7 @@ def train_leader(band: Band, folder: Path, progress: Progress) -> tuple[Leader, 
         chords=np.concatenate([chart.chords for chart in charts]),
         returns=np.concatenate([chart.returns for chart in charts]),
         scales=np.stack([chart.scale for chart in charts]),
-        registers=np.stack([chart.registers for chart in charts]),
+        registers=registers,
     )  # fmt: skip
     return leader, Foretold(
         songs=len(judged), held_out=bool(held), pitch=(pitch, new_pitch), form=(form, new_form)
@@ -203,7 +206,8 @@ class _Pupil(nn.Module):
         )
 
 
-def _learn(decisions: Decisions) -> _Pupil:
+def _learn(decisions: Decisions, free: Sequence[int]) -> _Pupil:
+    """Let the numbers of all but the free roles be such that the decisions are likely."""
     pupil = _Pupil()
     optimizer = torch.optim.LBFGS(pupil.parameters(), max_iter=STEPS, line_search_fn="strong_wolfe")
     pitches, forms = len(decisions.pitches), len(decisions.forms)
@@ -217,4 +221,7 @@ def _learn(decisions: Decisions) -> _Pupil:
         return loss
 
     optimizer.step(loss_of)  # type: ignore[no-untyped-call]
+    with torch.no_grad():
+        pupil.pitch[free] = 0
+        pupil.outside[free] = 0
     return pupil

@@ -176,6 +176,11 @@ class Reader:
         return _SHAPE_NUMBERS[self._shape]
 
     @property
+    def struck(self) -> bool:
+        """Whether this part has struck anything in its bar."""
+        return bool(self._notes)
+
+    @property
     def bar(self) -> int:
         """Number of the bar that is written now, from 0; -1 before the first."""
         return len(self.signatures) - 1

@@ -29,10 +29,10 @@ def loudness(sound: Sound) -> float:
     Source:
         ITU-R BS.1770.
     """
-    shortest = round(0.4 * RATE) + 1
-    padded = np.pad(sound, ((0, 0), (0, max(0, shortest - sound.shape[1]))))
+    missing = round(0.4 * RATE) + 1 - sound.shape[1]
+    long_enough = np.pad(sound, ((0, 0), (0, missing))) if missing > 0 else sound
     with np.errstate(divide="ignore"):
-        return float(pyloudnorm.Meter(RATE).integrated_loudness(padded.T))
+        return float(pyloudnorm.Meter(RATE).integrated_loudness(long_enough.T))
 
 
 def playing_level(sound: Sound) -> float:
@@ -131,18 +131,20 @@ def _hits(levels_db: NDArray[np.float32]) -> NDArray[np.bool_]:
 
 
 def true_peaks(sound: Sound) -> NDArray[np.float32]:
-    """The highest value of each step on either side, between the samples too; shape (steps,)."""
-    finer = _finer(sound).reshape(len(sound), -1, STEP * OVERSAMPLING)
-    return np.asarray(np.maximum(finer.max(axis=2), -finer.min(axis=2)).max(axis=0), np.float32)
+    """The highest value of each step on either side, between the samples too; shape (steps,).
 
-
-def _finer(sound: Sound) -> Sound:
+    The samples between are computed one phase of a side after another: all at once take 90 MB a minute.
+    """
     rest = -sound.shape[1] % STEP
-    lead = (_TAPS - 1) // 2
+    delay = (_TAPS - 1) // 2 // OVERSAMPLING
     taps = (signal.firwin(_TAPS, 1 / OVERSAMPLING, window=("kaiser", 5.0)) * OVERSAMPLING).astype(np.float32)
-    frames = (sound.shape[1] + rest) * OVERSAMPLING
-    padded = np.pad(sound, ((0, 0), (0, rest + lead)))
-    return np.asarray(signal.upfirdn(taps, padded, OVERSAMPLING, axis=1)[:, lead : lead + frames], np.float32)
+    peaks = np.zeros((sound.shape[1] + rest) // STEP, np.float32)
+    for side in sound:
+        padded = np.pad(side, (0, rest + delay))
+        for phase in range(OVERSAMPLING):
+            between = signal.upfirdn(taps[phase::OVERSAMPLING], padded)[delay : len(padded)].reshape(-1, STEP)
+            np.maximum(peaks, np.maximum(between.max(axis=1), -between.min(axis=1)), out=peaks)
+    return peaks
 
 
 def limit(sound: Sound, peaks: NDArray[np.float32], gain_db: float, ceiling_dbtp: float) -> Sound:

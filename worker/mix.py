@@ -1,6 +1,6 @@
 """From stems to a record: every player through a channel of the desk, into one room, and mastered."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -34,26 +34,36 @@ class Mix:
         return len(self.sound) / RATE
 
 
-def mix_down(stems: Stems, genre: Genre) -> Mix:
-    """Put the stems through the desk and the room, and master them.
+def mix_down(players: Iterable[Stems], genre: Genre) -> Mix:
+    """Put the stems of each player through the desk and the room, and master them; silence stays silence.
 
-    Silence stays silence. The stems are large, and used up: each is let go once it is in the mix.
+    Stems are large, and used up: each is let go once it is in the mix.
     """
-    return Mix(sound=master(_blend(stems, genre), genre.sound.loudness_lufs).T)
+    return Mix(sound=master(_blend(players, genre), genre.sound.loudness_lufs).T)
 
 
 def blend(stems: Stems, genre: Genre) -> Sound:
     """The mix before the master: all players through their channels, and what the room answers; two sides."""
-    return _blend({**stems}, genre)
+    return _blend([{**stems}], genre)
 
 
-def _blend(stems: Stems, genre: Genre) -> Sound:
-    frames = max((stem.shape[1] for stem in stems.values()), default=RATE)
-    direct, sent = np.zeros((2, frames), np.float32), np.zeros((2, frames), np.float32)
+def _blend(players: Iterable[Stems], genre: Genre) -> Sound:
+    direct = sent = np.zeros((2, 0), np.float32)
+    for stems in players:
+        if not direct.size:
+            frames = max(stem.shape[1] for stem in stems.values())
+            direct, sent = np.zeros((2, frames), np.float32), np.zeros((2, frames), np.float32)
+        _add(stems, genre, direct, sent)
+    if not direct.size:
+        return np.zeros((2, RATE), np.float32)
+    direct += resound(sent, genre.sound.room)
+    return direct
+
+
+def _add(stems: Stems, genre: Genre, direct: Sound, sent: Sound) -> None:
     for _, channel, sound in _played(stems, genre):
         direct += sound
         sent += _send(sound, channel)
-    return direct + resound(sent, genre.sound.room)
 
 
 def separate(stems: Stems, genre: Genre) -> Stems:
@@ -91,8 +101,10 @@ def kit_gain_db(pieces: Sequence[Sound]) -> float:
     """What brings a whole kit, as it was recorded, to its level; the balance of its pieces stays."""
     if not any(piece.any() for piece in pieces):
         return 0.0
-    kit = np.sum([piece.mean(axis=0, keepdims=True) for piece in pieces], axis=0, dtype=np.float32)
-    return DRUMS_LUFS - playing_level(np.asarray(kit, np.float32))
+    kit = np.zeros((1, pieces[0].shape[1]), np.float32)
+    for piece in pieces:
+        kit += piece.mean(axis=0)
+    return DRUMS_LUFS - playing_level(kit)
 
 
 def _send(sound: Sound, channel: Channel) -> Sound:
@@ -134,8 +146,8 @@ def place(sound: Sound, pan: float, *, doubled: bool = False) -> Sound:
     A balance of constant power, 0 dB in the middle.
     """
     if doubled:
-        near, far = np.cos(0.1 * np.pi / 4), np.sin(0.1 * np.pi / 4)
-        return np.stack([sound[0] * near + sound[1] * far, sound[1] * near + sound[0] * far]).astype(np.float32)
+        near, far = np.float32(np.cos(0.1 * np.pi / 4)), np.float32(np.sin(0.1 * np.pi / 4))
+        return sound * near + sound[::-1] * far
     angle = (pan + 1) * np.pi / 4
     sides = np.array([np.cos(angle), np.sin(angle)], np.float32) * np.float32(np.sqrt(2))
     return np.ascontiguousarray(np.broadcast_to(sound, (2, sound.shape[1])) * sides[:, None])

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from model.errors import writing
 from model.genre import Genre
@@ -19,7 +19,7 @@ from worker.deadline import deadline
 from worker.desk import at_desk
 from worker.encode import LONGEST_VIDEO_SECONDS, encode_cover, encode_mp3, encode_mp4
 from worker.mix import Mix, mix_down
-from worker.render import render
+from worker.render import render, render_each
 from worker.stems import write_stems
 from worker.track import MIDI, MP3, MP4, PNG, SUFFIXES, Track
 from worker.verify import BadTrack, Promise, verify
@@ -29,6 +29,7 @@ log = logging.getLogger(__name__)
 
 ARTIST = "LnH"
 STAGE_SECONDS = 300  # of a job; ten are usual
+Item = TypeVar("Item")
 
 
 class Composer(Protocol):
@@ -98,11 +99,9 @@ def _make(
 
 
 def _record(score: Score, genre: Genre, hands: int, watch: "_Watch") -> Mix:
-    """Play and mix; the stems, some megabytes for each second, are not kept any longer."""
-    with watch("render"):
-        stems = render(score, genre, hands)
+    """Play and mix one player after another: their stems take some megabytes for each second."""
     with watch("mix"):
-        return mix_down(stems, genre)
+        return mix_down(watch.each("render", render_each(score, genre, hands)), genre)
 
 
 def write_score(request: ComposeRequest, score: Score, genre: Genre, folder: Path) -> None:
@@ -132,13 +131,23 @@ def _all_or_none(folder: Path, names: Sequence[str]) -> Iterator[Path]:
 
 @dataclass(slots=True)
 class _Watch:
-    """Adds up wall time by stage, and lets none go on for ever."""
+    """Adds up wall time by stage, and lets none go on for ever; what a stage waits for another counts as that one's."""
 
     seconds: dict[str, float] = field(default_factory=dict)
 
     @contextmanager
     def __call__(self, stage: str) -> Iterator[None]:
-        began = time.perf_counter()
+        began, before = time.perf_counter(), sum(self.seconds.values())
         with deadline(stage, STAGE_SECONDS):
             yield
-        self.seconds[stage] = self.seconds.get(stage, 0.0) + time.perf_counter() - began
+        within = sum(self.seconds.values()) - before
+        self.seconds[stage] = self.seconds.get(stage, 0.0) + time.perf_counter() - began - within
+
+    def each(self, stage: str, items: Iterator[Item]) -> Iterator[Item]:
+        """Items, as they come from a stage."""
+        while True:
+            with self(stage):
+                item = next(items, None)
+            if item is None:
+                return
+            yield item

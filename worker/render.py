@@ -52,12 +52,21 @@ class RenderFailed(Exception):
 
 
 def render(score: Score, genre: Genre, seed: int = 0) -> Stems:
-    """Play every part of a score through the soundfont of its genre.
+    """Play every part of a score through the soundfont of its genre; all that `render_each` gives."""
+    return {name: stem for stems in render_each(score, genre, seed) for name, stem in stems.items()}
 
-    Returns:
-        Name to float32 array of shape (sides, frames), 44 100 Hz, dry, all of one length: from a short lead-in to the
-        end of the ring after the last note. What stands in one place has one side; what was played twice, or keeps the
-        soundfont's width, has two. Parts without notes are left out. The same on every run.
+
+def render_each(score: Score, genre: Genre, seed: int = 0) -> Iterator[Stems]:
+    """Play a score through the soundfont of its genre, one player after another.
+
+    A minute of a stem takes 10 MB a side, and the samples of an instrument up to 90 MB: so each player has a
+    synthesiser of their own, and is let go before the next plays.
+
+    Yields:
+        The stems of a player, as name to float32 array of shape (sides, frames), 44 100 Hz, dry, all of one length:
+        from a short lead-in to the end of the ring after the last note of the song. What stands in one place has one
+        side; what was played twice, or keeps the soundfont's width, has two. Parts without notes are left out. The
+        same on every run.
 
     Raises:
         MissingSoundfont: Not found, unreadable, or without an instrument that a player needs.
@@ -67,12 +76,12 @@ def render(score: Score, genre: Genre, seed: int = 0) -> Stems:
     Source:
         FluidSynth developer documentation, "Fast file renderer" and `fluid_synth_nwrite_float`.
     """
-    takes = [take for part in score.parts if part.notes for take in _takes(part, score, genre, seed)]
-    if not takes:
-        return {}
-    frames = max(take.end for take in takes) + round(RING_SECONDS * RATE)
-    with _synth(len(takes), find_soundfont(genre.sound.soundfont)) as synth:
-        return synth.play(takes, frames)
+    players = [[*_takes(part, score, genre, seed)] for part in score.parts if part.notes]
+    frames = max((take.end for takes in players for take in takes), default=0) + round(RING_SECONDS * RATE)
+    for takes in players:
+        with _synth(len(takes), find_soundfont(genre.sound.soundfont)) as synth:
+            stems = synth.play(takes, frames)
+        yield stems
 
 
 def find_soundfont(name: str) -> Path:

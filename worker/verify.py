@@ -34,6 +34,7 @@ SECONDS_ALLOWED = 60
 
 SCAN = 0.03  # how far from the asked tempo to look
 HOP, WINDOW = 256, 1024  # frames of the onset envelope
+AT_ONCE = 512  # windows of it; a song's at once would take 100 MB a minute
 HARMONICS = (1, 2, 3, 4, 6, 8)  # of the beat
 
 
@@ -99,18 +100,26 @@ def _faults_of_sound(sound: Sound) -> Iterator[str]:
     offset = float(np.abs(sound.mean(axis=1)).max())
     if offset > MOST_DIRECT_CURRENT:
         yield f"carries a direct current of {offset:.4f}"
-    correlation = float(np.corrcoef(*sound)[0, 1])
+    correlation = _correlation(*sound)
     if not correlation > LEAST_CORRELATION:
         yield f"has a left/right correlation of {correlation:.2f}; in mono it would be hollow"
-    heard = np.flatnonzero(np.abs(sound).max(axis=0) > 10 ** (SILENT_DB / 20)) / RATE
-    if not len(heard) or heard[0] > LATEST_START_SECONDS:
-        yield f"begins with {heard[0] if len(heard) else np.inf:.2f} s of silence"
-    pause = float(np.diff(heard).max(initial=0))
+    loud = np.abs(sound).max(axis=0) > 10 ** (SILENT_DB / 20)
+    edges = np.flatnonzero(np.diff(loud, prepend=False, append=False)) / RATE  # of what is heard: from, to, from, …
+    if not len(edges) or edges[0] > LATEST_START_SECONDS:
+        yield f"begins with {edges[0] if len(edges) else np.inf:.2f} s of silence"
+    pause = float((edges[2::2] - edges[1:-1:2]).max(initial=0))
     if pause > LONGEST_PAUSE_SECONDS:
         yield f"pauses for {pause:.1f} s"
     end = float(np.sqrt(np.mean(np.square(sound[:, -round(END_SECONDS * RATE) :]))))
     if end > 10 ** (END_DB / 20):
         yield "breaks off instead of fading"
+
+
+def _correlation(left: NDArray[np.float32], right: NDArray[np.float32]) -> float:
+    """Pearson's, without the copies in double precision that `np.corrcoef` makes; not a number for silence."""
+    covariance = np.array([[np.mean(a * b) - a.mean() * b.mean() for b in (left, right)] for a in (left, right)])
+    with np.errstate(invalid="ignore"):
+        return float(covariance[0, 1] / np.sqrt(covariance[0, 0] * covariance[1, 1]))
 
 
 def measure_tempo(sound: Sound, around_bpm: float) -> float | None:
@@ -137,8 +146,13 @@ def onset_envelope(sound: Sound) -> NDArray[np.float32]:
     """How much louder each tone becomes, summed over all tones, every `HOP` frames; of mean 0."""
     mono = np.pad(sound.mean(axis=0), WINDOW)
     windows = np.lib.stride_tricks.sliding_window_view(mono, WINDOW)[::HOP]
-    loud = np.log1p(300 * np.abs(fft.rfft(windows * np.hanning(WINDOW).astype(np.float32), axis=1)) / WINDOW)
-    rise = np.maximum(np.diff(loud, axis=0), 0).sum(axis=1)
+    rises, before = [], np.zeros((0, WINDOW // 2 + 1), np.float32)
+    for first in range(0, len(windows), AT_ONCE):
+        spectra = fft.rfft(windows[first : first + AT_ONCE] * np.hanning(WINDOW).astype(np.float32), axis=1)
+        loud = np.concatenate([before, np.log1p(300 * np.abs(spectra) / WINDOW)])
+        rises.append(np.maximum(np.diff(loud, axis=0), 0).sum(axis=1))
+        before = loud[-1:]
+    rise = np.concatenate(rises)
     return np.asarray(rise - rise.mean(), np.float32)
 
 

@@ -132,13 +132,13 @@ def test_a_shorter_song_keeps_the_beginning_and_the_ending():
     assert chart.chords[:, 0].tolist() == [C] * 6 + [F, G, F, A_MINOR]
 
 
-def test_sticks_that_count_in_do_not_return():
+def test_a_new_chart_begins_with_a_chord_where_songs_are_counted_in():
     counted_in = Chart.read(song_of([0, 0, *[C, F, G, C] * 4], tune=[]))
 
-    chart = new_chart(counted_in, counted_in, 18)
+    chart = new_chart(counted_in, counted_in, 16)
 
-    assert chart.returns.tolist() == [0] * 6 + [4] * 11 + [0]
-    assert chart.chords[:4, 0].tolist() == [C, C, C, F]
+    assert chart.returns.tolist() == [0] * 4 + [4] * 11 + [0]
+    assert chart.chords[:4, 0].tolist() == [C, F, G, C]
 
 
 @settings(max_examples=200)

@@ -9,6 +9,7 @@ from model.guards import (
     LATEST_ENTRY,
     LONGEST_DRUM_REST,
     LONGEST_DRUM_SOLO,
+    begin_uncounted,
     close_in_the_key,
     come_to_an_end,
     keep_from_looping,
@@ -94,6 +95,29 @@ def test_a_song_begins_in_its_first_bar_and_all_rest_for_one_bar_at_most(bars: l
         reader.push(t.NAMES.index(name))
 
     assert ("REST" in kept(reader)) == may_rest
+
+
+@pytest.mark.parametrize(("bar", "may_rest"), [(4, True), (5, False)])
+def test_in_the_last_bar_but_one_somebody_plays(bar: int, may_rest: bool):
+    reader = read([PHRASE] * bar, wanted=7, role="lead")
+
+    reader.push(t.REST)
+
+    assert ("REST" in kept(reader)) == may_rest
+
+
+def test_drums_begin_a_song_with_more_than_sticks():
+    reader = read([])
+    reader.push(t.AT[0])
+    first, left = reader.allowed(), reader.allowed()
+    begin_uncounted(reader, left)
+    reader.push(t.NAMES.index("HIT 36+42"))
+    second, still_left = reader.allowed(), reader.allowed()
+    begin_uncounted(reader, still_left)
+
+    assert {"HIT 37", "HIT 42", "HIT 54"} <= names(first) - names(left)
+    assert {"HIT 36", "HIT 38+42", "HIT 41", "HIT 49"} <= names(left)
+    assert names(still_left) == names(second)
 
 
 @pytest.mark.parametrize("longest", [2, 8])

@@ -27,7 +27,7 @@ from worker.encode import (
 )  # fmt: skip
 from worker.mix import Mix, mix_down
 from worker.perform import RATE
-from worker.render import RenderFailed, render
+from worker.render import RenderFailed, render_each
 from worker.video import HEIGHT, MAP_HEIGHT, MAP_TOP, ROLL_HEIGHT, ROLL_TOP, WIDTH, draw_moving_score
 
 METAL = load_genres()["heavy-metal"]
@@ -38,7 +38,7 @@ TAGS = {"title": "L'été; [v] 50% \"off\" \\ 🤖", "artist": "LnH", "album": "
 
 @pytest.fixture(scope="module")
 def mix() -> Mix:
-    return mix_down(render(SCORE, METAL, seed=1), METAL)
+    return mix_down(render_each(SCORE, METAL, seed=1), METAL)
 
 
 @pytest.fixture(scope="module")

@@ -33,7 +33,7 @@ def stems():
 
 
 def test_a_song_comes_out_at_its_loudness_under_the_ceiling_and_in_stereo(stems):
-    sound = mix_down({**stems}, METAL).sound
+    sound = mix_down([{**stems}], METAL).sound
 
     assert sound.dtype == np.float32
     assert loudness(sound.T) == pytest.approx(-14.0, abs=0.1)
@@ -64,12 +64,12 @@ def test_every_player_is_heard_at_the_level_of_their_role(stems):
 
 
 def test_silence_stays_silence():
-    assert not mix_down({"lead": silence(sides=1)}, METAL).sound.any()
-    assert not mix_down({}, METAL).sound.any()
+    assert not mix_down([{"lead": silence(sides=1)}], METAL).sound.any()
+    assert not mix_down([], METAL).sound.any()
 
 
 def test_full_scale_noise_is_tamed():
-    mix = mix_down({"lead": noise(5.0, sides=1), "snare": noise(5.0, sides=1)}, METAL)
+    mix = mix_down([{"lead": noise(5.0, sides=1), "snare": noise(5.0, sides=1)}], METAL)
 
     assert loudness(mix.sound.T) == pytest.approx(-14.0, abs=0.3)
     assert decibels(true_peaks(mix.sound.T).max()) <= CEILING_DBTP + 0.05

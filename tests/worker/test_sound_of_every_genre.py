@@ -27,7 +27,7 @@ def song(request):
 
 def test_a_song_passes_the_check_of_finished_tracks(song, tmp_path):
     genre, score, stems = song
-    mix = mix_down({**stems}, genre)
+    mix = mix_down([{**stems}], genre)
     encode_cover(draw_cover(score, make_request("console-1"), genre), tmp_path / "song.png")
     encode_mp3(mix, tmp_path / "song.png", {}, tmp_path / "song.mp3")
 

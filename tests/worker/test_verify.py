@@ -12,7 +12,7 @@ from worker import verify as meters
 from worker.encode import MissingFfmpeg, run_ffmpeg
 from worker.mix import mix_down
 from worker.perform import RATE
-from worker.render import render
+from worker.render import render_each
 from worker.verify import BadTrack, Promise, Reading, find_faults, measure_tempo, read_meters, verify
 
 METAL = load_genres()["heavy-metal"]
@@ -79,7 +79,7 @@ def test_the_tempo_of_clicks_is_found_to_a_tenth_of_a_per_mille(tempo_bpm):
 
 @pytest.mark.parametrize("roles", [("drums",), ("lead",), ("drums", "rhythm", "bass", "lead")])
 def test_the_tempo_of_a_band_is_found(roles):
-    sound = mix_down(render(make_score(bars=8, roles=roles), METAL, seed=3), METAL).sound.T
+    sound = mix_down(render_each(make_score(bars=8, roles=roles), METAL, seed=3), METAL).sound.T
 
     assert measure_tempo(sound, 160.0) == pytest.approx(160.0, rel=5e-4)
 

@@ -74,8 +74,7 @@ def train_leader(band: Band, folder: Path, progress: Progress) -> tuple[Leader, 
     learned, held = sides
     if len(learned) < FEWEST_SONGS:
         raise NoSongs(f"{folder}: {len(learned)} songs can be learned from; put at least {FEWEST_SONGS} there")
-    free = [ROLES.index(player.role) for player in band.genre.players if not player.led]
-    pupil = _learn(hear(band, learned[:MOST_HEARD], progress), free)
+    pupil = _learn(hear(band, learned[:MOST_HEARD], progress))
     judged = held[:MOST_HEARD] or learned[:MOST_HEARD]
     decisions = hear(band, judged, progress)
     with torch.no_grad():
@@ -83,7 +82,7 @@ def train_leader(band: Band, folder: Path, progress: Progress) -> tuple[Leader, 
     (pitch, form), (new_pitch, new_form) = ([each.item() for each in losses] for losses in (before, after))
     charts = [Chart.read(score) for score in learned]
     registers = np.stack([chart.registers for chart in charts])
-    registers[:, free] = NO_LIMIT
+    registers[:, [ROLES.index(player.role) for player in band.genre.players if not player.keeps_register]] = NO_LIMIT
     usual = [Counter(score.time_signatures).most_common(1)[0][0] for score in learned]
     leader = Leader(
         pitch=pupil.pitch.detach().numpy(), outside=pupil.outside.detach().numpy(),
@@ -206,8 +205,7 @@ class _Pupil(nn.Module):
         )
 
 
-def _learn(decisions: Decisions, free: Sequence[int]) -> _Pupil:
-    """Let the numbers of all but the free roles be such that the decisions are likely."""
+def _learn(decisions: Decisions) -> _Pupil:
     pupil = _Pupil()
     optimizer = torch.optim.LBFGS(pupil.parameters(), max_iter=STEPS, line_search_fn="strong_wolfe")
     pitches, forms = len(decisions.pitches), len(decisions.forms)
@@ -221,7 +219,4 @@ def _learn(decisions: Decisions, free: Sequence[int]) -> _Pupil:
         return loss
 
     optimizer.step(loss_of)  # type: ignore[no-untyped-call]
-    with torch.no_grad():
-        pupil.pitch[free] = 0
-        pupil.outside[free] = 0
     return pupil

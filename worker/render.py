@@ -1,4 +1,4 @@
-"""Played through a soundfont: every part a stem of its own, a drummer's in pieces, by one FluidSynth for each player."""
+"""Played through a soundfont: every part a stem of its own, a kit in pieces; one FluidSynth for each player."""
 
 import ctypes
 import logging

@@ -17,6 +17,7 @@ from model.score import ROLES, TIME_SIGNATURES, TimeSignature
 
 LONGEST_DRUM_REST = 2  # bars
 LONGEST_DRUM_SOLO = 4  # bars; of 120 real songs each, 87 % of rock and 89 % of heavy metal have no longer one
+BETWEEN_BREAKS = 8  # bars from one bar of silence to the next; of reggae 4 % of our songs, 10 % of real ones, had less
 LATEST_ENTRY = 12  # bars after which a part that has not played yet must
 COUNTS = {37, 39, 42, 44, 54, 56}  # side stick, clap, closed and pedal hi-hat, tambourine, cowbell
 CLEAR = 0.8  # fit from which a key is believed; 56 % of real heavy metal songs, 83 % of folk, reach it
@@ -64,14 +65,20 @@ def keep_playing(reader: Reader, mask: Mask) -> None:
 
 
 def nobody_else_plays(reader: Reader) -> bool:
-    """Whether a rest of the last player would begin a song with silence, make a break of more than a bar, or end early.
+    """Whether a rest of the last player would make a bar silent that must not be.
 
-    In real songs one bar of a hundred is silent; in the last but one it would be taken for the end.
+    In real songs one bar of a hundred is silent. But a song does not begin with such a bar, nor would it be taken for
+    anything but the end in the last but one; and where two are near each other, a listener thinks that it broke off.
     """
-    if reader.turn < len(reader.roles) - 1:
+    if reader.turn < len(reader.roles) - 1 or not _silent(reader, reader.bar):
         return False
-    longest_break = 0 if reader.bar in (0, reader.bars_wanted - 2) else 1
-    return not any(any(reader.played[role][reader.bar - longest_break :]) for role in reader.roles)
+    before = range(max(reader.bar - BETWEEN_BREAKS, 0), reader.bar)
+    return reader.bar in (0, reader.bars_wanted - 2) or any(_silent(reader, bar) for bar in before)
+
+
+def _silent(reader: Reader, bar: int) -> bool:
+    """Whether nobody plays in a bar, of those who have had their turn."""
+    return not any(any(reader.played[role][bar : bar + 1]) for role in reader.roles)
 
 
 def only_drums_play(reader: Reader) -> bool:
@@ -93,9 +100,9 @@ def keep_from_looping(reader: Reader, mask: Mask, longest_loop: int) -> None:
 
 
 def keep_to_form(reader: Reader, mask: Mask, back: int) -> None:
-    """Where all are to play what they played so many bars ago, 0 for nothing, leave nothing else."""
-    if back:
-        again = reader.played[reader.role][reader.bar - back]
+    """Where all are to play what they played so many bars ago, 0 for nothing, leave nothing else but good manners."""
+    again = back and reader.played[reader.role][reader.bar - back]
+    if back and (again or mask[t.REST]):
         mask[:] = False
         mask[t.REPEAT[back - 1] if again else t.REST] = True
 

@@ -6,6 +6,7 @@ import pytest
 from model import tokens as t
 from model.chart import Chart
 from model.guards import (
+    BETWEEN_BREAKS,
     LATEST_ENTRY,
     LONGEST_DRUM_REST,
     LONGEST_DRUM_SOLO,
@@ -15,6 +16,7 @@ from model.guards import (
     keep_from_looping,
     keep_meter,
     keep_playing,
+    keep_to_form,
     keep_to_scale,
 )
 from model.reader import Reader
@@ -86,15 +88,33 @@ def test_in_a_short_song_everyone_enters_by_the_last_bar(bars: int):
 
 @pytest.mark.parametrize(
     ("bars", "first", "may_rest"),
-    [([], "REST", False), ([], PHRASE, True), ([PHRASE], "REST", True), ([PHRASE, "REST"], "REST", False)],
-)
-def test_a_song_begins_in_its_first_bar_and_all_rest_for_one_bar_at_most(bars: list[str], first: str, may_rest: bool):
+    [
+        ([], "REST", False), ([], PHRASE, True), ([PHRASE], "REST", True), ([PHRASE, "REST"], "REST", False),
+        ([PHRASE, "REST", *[PHRASE] * (BETWEEN_BREAKS - 1)], "REST", False),
+        ([PHRASE, "REST", *[PHRASE] * BETWEEN_BREAKS], "REST", True),
+    ],
+)  # fmt: skip
+def test_a_song_begins_in_its_first_bar_and_seldom_all_rest_for_a_bar(bars: list[str], first: str, may_rest: bool):
     reader = read(bars, role="lead")
 
     for name in first.split(", "):
         reader.push(t.NAMES.index(name))
 
     assert ("REST" in kept(reader)) == may_rest
+
+
+def test_a_form_does_not_bring_a_bar_of_silence_back_too_soon():
+    reader = read([PHRASE, "REST", PHRASE, PHRASE], role="lead")
+    first = reader.allowed()
+    keep_to_form(reader, first, 3)
+    reader.push(t.REST)
+    last = reader.allowed()
+    keep_playing(reader, last)
+    keep_to_form(reader, last, 3)
+
+    assert names(first) == {"REST"}
+    assert "REST" not in names(last)
+    assert "AT 0" in names(last)
 
 
 @pytest.mark.parametrize(("bar", "may_rest"), [(4, True), (5, False)])

@@ -51,14 +51,13 @@ def measure_stages(folder: Path) -> list[str]:
     picture = stage("pictures of the video", lambda: draw_moving_score(SONG, REQUEST, GENRE, mix.seconds))
     stage("MP4", lambda: encode.encode_mp4(mix, picture, TAGS, folder / "song.mp4"))
     stage("check of the MP4", lambda: verify(folder / "song.mp4", promise))
-    children = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1000
     sizes = {suffix: (folder / f"song.{suffix}").stat().st_size / 1e6 for suffix in ("mp3", "mp4", "png")}
     return [
         f"{mix.seconds:.0f} s of music, {notes} notes: drums, bass, lead, and a rhythm guitar played twice.", "",
         "| stage | CPU s |", "|---|---|",
         *(f"| {name} | {seconds:.2f} |" for name, seconds in rows),
         f"| **all** | **{sum(seconds for name, seconds in rows if '*' not in name):.2f}** |", "",
-        f"Peak memory for the sound: {peak:.0f} MB here; {children:.0f} MB in the largest ffmpeg.",
+        f"Peak memory for the sound: {peak:.0f} MB.",
         "Files: " + ", ".join(f"{suffix} {size:.1f} MB" for suffix, size in sizes.items()) + ".",
     ]  # fmt: skip
 

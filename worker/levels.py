@@ -130,7 +130,10 @@ def gate_tails(
 
     Only a hit that is followed within `fast_seconds` is cut, `hold_seconds` after it was struck.
     """
-    hits = _hits(step_levels_db(np.diff(sound, prepend=0)))
+    rises = sound.copy()
+    rises[:, 1:] -= sound[:, :-1]
+    hits = _hits(step_levels_db(rises))
+    del rises  # as large as the sound
     reduction = np.zeros(len(hits), np.float32)
     struck = np.flatnonzero(hits)
     hold, pre = round(hold_seconds * STEPS_PER_SECOND), round(0.004 * STEPS_PER_SECOND)

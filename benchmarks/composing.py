@@ -100,7 +100,7 @@ def main() -> None:
         f"beside one by one: of four takes {gain(speeds[FOUR_TOGETHER], speeds[FOUR_ALONE])}, of eight takes "
         f"{gain(speeds[EIGHT_TOGETHER], speeds[EIGHT_ALONE])}.",
         "",
-        *limits(band.network),
+        *limits(band.network.awake()),
         "",
         f"The band was loaded in {load_seconds:.2f} s. {held}",
         "",
@@ -152,7 +152,7 @@ def compose(band: Band, method: Method, seeds: range, bars: int = BARS) -> list[
         )
         for seed in seeds
     ]  # fmt: skip
-    return compose_streams(band.network, pieces, method=method)
+    return compose_streams(band.network.awake(), pieces, method=method)
 
 
 def limits(network: Composer) -> list[str]:
@@ -203,17 +203,18 @@ def memory() -> str:
 def accuracy(band: Band) -> str:
     """How far the fast way's probabilities are from the plain one's, over the first window of composed songs."""
     divergences, same = [], []
+    network = band.network.awake()
     for seed in range(RUNS):
         tokens, known, masks = window_of(band, seed)
         heard = []
         for way in (PlainDecoder, QuickDecoder):
-            decoder = way(band.network, 1)
+            decoder = way(network, 1)
             decoder.read([0], tokens[:, :OPENING], known[:, :OPENING])
             steps = range(OPENING, len(masks))
             heard.append(np.concatenate([decoder.step([0], tokens[:, i], known[:, i]) for i in steps]))
         allowed = torch.from_numpy(masks[OPENING:])
         plain, fast = (
-            (torch.from_numpy(hidden) @ band.network.token.weight.detach().T).masked_fill(~allowed, -torch.inf)
+            (torch.from_numpy(hidden) @ network.token.weight.detach().T).masked_fill(~allowed, -torch.inf)
             for hidden in heard
         )
         free = allowed.sum(-1) > 1

@@ -100,7 +100,7 @@ def surprise(band: Band, score: Score) -> float:
     tokens = torch.from_numpy(song.tokens[:length].astype(np.int64))
     inputs = torch.from_numpy(song.inputs[:length].astype(np.int64))
     with torch.inference_mode():
-        logits = band.network(tokens[None], inputs[None])[0]
+        logits = band.network.awake()(tokens[None], inputs[None])[0]
     losses = functional.cross_entropy(logits[song.header - 1 : -1], tokens[song.header :])
     return float(losses)
 

@@ -35,7 +35,7 @@ class Band:
     """The players of a genre and what they have learned; warm, and used for one request after another."""
 
     genre: Genre
-    network: Composer
+    network: Composer  # at rest; awake while it composes
     known_songs: Index | None  # what must not be copied; None when the index is not there
     critic: Critic | None = None  # who picks one of several takes; None: the first without a flaw is played
     leader: Leader | None = None  # who hands out a chart for each take; None: players agree on nothing before
@@ -58,7 +58,7 @@ class Band:
         index, critic, leader = index_path(path), critic_path(path), leader_path(path)
         return cls(
             genre=genre,
-            network=load_weights(path),
+            network=load_weights(path).at_rest(),
             known_songs=Index.load(index) if index.is_file() else None,
             critic=Critic.load(critic) if with_critic and critic.is_file() else None,
             leader=Leader.load(leader) if with_leader and leader.is_file() else None,
@@ -110,7 +110,7 @@ class Band:
         self, takes: Sequence[tuple[ComposeRequest, np.random.Generator]], on_bar: Callable[[int], None]
     ) -> list[Score]:
         pieces = [self._piece(request, rng) for request, rng in takes]
-        readers = compose_streams(self.network, pieces, method=self.genre.sampling.method, on_bar=on_bar)
+        readers = compose_streams(self.network.awake(), pieces, method=self.genre.sampling.method, on_bar=on_bar)
         return [reader.score(request.tempo_bpm) for reader, (request, _) in zip(readers, takes, strict=True)]
 
     def _piece(self, request: ComposeRequest, rng: np.random.Generator) -> Piece:

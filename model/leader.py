@@ -55,6 +55,7 @@ def _above() -> Floats:
 
 # How many pitch classes of a shape, but for its lowest note, lie outside a chord: (CHORDS - 1, SHAPES, 12).
 OUTSIDE = np.einsum("slc,kc->ksl", _above(), 1 - TEMPLATES).astype(np.float32)
+_CLASSES = np.arange(128) % 12  # of pitches
 
 
 def places(positions: Integers) -> Integers:
@@ -107,7 +108,7 @@ class Leader:
             place = int(places(np.array(reader.position)))
             pitches = logits[t.PITCH.start : t.PITCH.stop]
             before = np.logaddexp.reduce(pitches)
-            pitches += self._of_pitch[role, place, chord] + self._of_shape[role, chord, reader.shape]
+            pitches += self._of_pitch[role, place, chord] + self._of_shape[role, chord, reader.shape][_CLASSES]
             pitches += before - np.logaddexp.reduce(pitches)
 
     @cached_property
@@ -119,8 +120,8 @@ class Leader:
 
     @cached_property
     def _of_shape(self) -> Floats:
-        """(ROLES, CHORDS - 1, SHAPES, 128)."""
-        of_shape: Floats = STRICTNESS * self.outside[:, None, None, None] * OUTSIDE[:, :, np.arange(128) % 12]
+        """(ROLES, CHORDS - 1, SHAPES, 12): by the class of the lowest pitch."""
+        of_shape: Floats = STRICTNESS * self.outside[:, None, None, None] * OUTSIDE
         return of_shape
 
     def save(self, path: Path) -> None:

@@ -103,12 +103,13 @@ def train_leader(band: Band, folder: Path, progress: Progress) -> tuple[Leader, 
 def hear(band: Band, scores: Sequence[Score], progress: Progress) -> Decisions:
     """What the composer expects of songs, and what came."""
     heard = []
+    network = band.network.awake()
     for score in progress.track(scores, description="Hearing"):
         song = as_song(score, "", band.genre.archives[0], band.roles, held_out=False)
         if song:
             halves = [ticks_per_bar(signature) / 2 for signature in score.time_signatures]
             known = _Known(song=song, chart=Chart.read(score), halves=np.array(halves), shapes=_shapes(song.tokens))
-            heard += [known.decisions(band.network, *window) for window in known.windows(band.network)]
+            heard += [known.decisions(network, *window) for window in known.windows(network)]
     return Decisions(
         pitch_logits=torch.cat([each.pitch_logits for each in heard]),
         pitches=np.concatenate([each.pitches for each in heard]),

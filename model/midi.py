@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 import pretty_midi
-import symusic
 from numpy.typing import NDArray
 from scipy.ndimage import maximum_filter1d, minimum_filter1d
 
@@ -120,6 +119,8 @@ def read_programs(path: Path) -> dict[Role, int]:
 
 def _read_tracks(path: Path) -> tuple[Any, list[_Track]]:
     """What symusic reads, and its tracks that have notes."""
+    import symusic  # noqa: PLC0415  10 MB, and a band that plays reads no files
+
     try:
         size = path.stat().st_size
         raw: Any = symusic.Score(str(path)) if 0 < size <= LARGEST_FILE else None

@@ -5,6 +5,7 @@ ReLU (So et al. 2021, arXiv:2109.08668), tied embeddings.
 """
 
 from collections.abc import Mapping
+from copy import deepcopy
 from dataclasses import dataclass
 from itertools import accumulate
 
@@ -93,6 +94,21 @@ class Composer(nn.Module):
         frequency = 10_000.0 ** (-torch.arange(half) / half)
         angles = torch.arange(architecture.window)[:, None] * frequency  # (window, half)
         self.register_buffer("angles", angles, persistent=False)
+
+    def at_rest(self) -> "Composer":
+        """This network, its weights in half precision, as a file has them, until they are used: half the memory."""
+        for parameter in self.parameters():
+            parameter.data = parameter.data.half()
+        return self
+
+    def awake(self) -> "Composer":
+        """This network with weights in single precision, to be used: where they rest in half, a copy."""
+        if self.token.weight.dtype != torch.half:
+            return self
+        network = deepcopy(self)
+        for parameter in network.parameters():
+            parameter.data = parameter.data.float()
+        return network
 
     def forward(self, tokens: Tensor, inputs: Tensor, cache: Cache | None = None) -> Tensor:
         """Logits (B, T, vocabulary) for tokens (B, T) and inputs (B, T, len(INPUTS))."""

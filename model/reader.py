@@ -56,7 +56,7 @@ class Grid(NamedTuple):
     last: int  # lowest pitch + 1 of the last strike; 0: none
 
 
-@lru_cache(maxsize=4096)  # 20 MB; sixteen songs have some 2500 bars
+@lru_cache(maxsize=2560)  # 13 MB; sixteen songs have some 2500 bars
 def grid(notes: t.BarNotes, drums: bool) -> Grid:
     """Lay a bar out by position."""
     size = t.LONGEST_BAR + 1

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import fft
 
-from worker.levels import set_level
+from worker.levels import gain_to
 from worker.tone import Curve, Sound, impulse_response, join
 
 Model = Literal["clean", "crunch", "high-gain", "bass"]
@@ -86,10 +86,12 @@ class Rig:
 def amplify(sound: Sound, rig: Rig) -> Sound:
     """Each side through an amplifier and a cabinet of its own; as loud as is convenient, not as it came."""
     valves = AMPLIFIERS[rig.model]
-    fed = set_level(sound, NOMINAL_LUFS)
+    gain = gain_to(sound, NOMINAL_LUFS)
     drive = 10 ** ((valves.drive_db + rig.drive_db) / 20)
-    speakers = [join(speaker(rig.cabinet, side), _tilt(rig.tone)) for side in range(len(fed))]
-    return np.stack([_play(row, valves, drive, each) for row, each in zip(fed, speakers, strict=True)])
+    played = np.empty_like(sound)
+    for side, row in enumerate(sound):
+        played[side] = _play(row, gain, valves, drive, join(speaker(rig.cabinet, side), _tilt(rig.tone)))
+    return played
 
 
 def valve(wave: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -112,11 +114,11 @@ def _tilt(tone: float) -> Curve:
     return ((100, -3 * tone), (800, 0), (5000, 6 * tone))
 
 
-def _play(row: NDArray[np.float32], valves: Valves, drive: float, after: Curve) -> NDArray[np.float32]:
-    """One side, block by block; silent blocks stay so."""
-    before = _spectrum(valves.before) * np.float32(drive)
+def _play(row: NDArray[np.float32], gain: float, valves: Valves, drive: float, after: Curve) -> NDArray[np.float32]:
+    """One side, turned up by a gain, block by block; silent blocks stay so."""
+    before = _spectrum(valves.before) * np.float32(gain * drive)
     behind = _spectrum(join(valves.after, after))
-    under = _spectrum(join(valves.under, after)) if valves.under else None
+    under = _spectrum(join(valves.under, after)) * np.float32(gain) if valves.under else None
     played = np.zeros_like(row)
     for start, blocks in _blocks(row):
         bent = _bend(fft.rfft(blocks, axis=1), before, behind, under)

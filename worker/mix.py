@@ -63,13 +63,14 @@ def _blend(players: Iterable[Stems], genre: Genre) -> Sound:
 def _add(stems: Stems, genre: Genre, direct: Sound, sent: Sound) -> None:
     for _, channel, sound in _played(stems, genre):
         direct += sound
-        sent += _send(sound, channel)
+        sent += np.multiply(sound, _send_gain(channel), out=sound)
+        del sound  # before the next one goes through its channel
 
 
 def separate(stems: Stems, genre: Genre) -> Stems:
     """Each stem as it is in the mix before the master, with its share of the room: together they are that mix."""
     return {
-        name: sound + resound(_send(sound, channel), genre.sound.room)
+        name: sound + resound(sound * _send_gain(channel), genre.sound.room)
         for name, channel, sound in _played({**stems}, genre)
     }  # fmt: skip
 
@@ -94,7 +95,8 @@ def put_through(sound: Sound, channel: Channel, kit_db: float | None = None) -> 
     sound = shape(sound, channel.tone)
     sound = squeeze(sound, channel.squeeze)
     sound = set_fader(sound, channel.level_lu, kit_db)
-    return narrow(place(sound, channel.pan or 0.0, doubled=channel.takes == 2))
+    sound = place(sound, channel.pan or 0.0, doubled=channel.takes == 2)
+    return narrow(sound)
 
 
 def kit_gain_db(pieces: Sequence[Sound]) -> float:
@@ -107,10 +109,9 @@ def kit_gain_db(pieces: Sequence[Sound]) -> float:
     return DRUMS_LUFS - playing_level(kit)
 
 
-def _send(sound: Sound, channel: Channel) -> Sound:
-    """What a channel sends into the room."""
-    gain = 0.0 if channel.send_db <= NO_SEND_DB else 10 ** (channel.send_db / 20)
-    return sound * np.float32(gain)
+def _send_gain(channel: Channel) -> np.float32:
+    """Of what a channel sends into the room."""
+    return np.float32(0.0 if channel.send_db <= NO_SEND_DB else 10 ** (channel.send_db / 20))
 
 
 def squeeze(sound: Sound, ratio: float) -> Sound:
@@ -132,12 +133,13 @@ def set_fader(sound: Sound, level_lu: float, kit_db: float | None = None) -> Sou
 
 def narrow(sound: Sound) -> Sound:
     """Two sides that differ no more than mono can bear: left/right correlation of a half at least."""
-    middle, side = (sound[0] + sound[1]) / 2, (sound[0] - sound[1]) / 2
-    power, excess = float(middle @ middle), float(side @ side)
+    left, right = sound
+    both, shared = float(left @ left + right @ right), 2 * float(left @ right)
+    power, excess = (both + shared) / 4, (both - shared) / 4  # of half the sum, and of half the difference
     if excess <= MOST_SIDE * power:
         return sound
-    side *= np.float32(np.sqrt(MOST_SIDE * power / excess))
-    return np.stack([middle + side, middle - side])
+    width = np.sqrt(MOST_SIDE * power / excess)
+    return _blend_sides(sound, (1 + width) / 2, (1 - width) / 2)
 
 
 def place(sound: Sound, pan: float, *, doubled: bool = False) -> Sound:
@@ -146,8 +148,15 @@ def place(sound: Sound, pan: float, *, doubled: bool = False) -> Sound:
     A balance of constant power, 0 dB in the middle.
     """
     if doubled:
-        near, far = np.float32(np.cos(0.1 * np.pi / 4)), np.float32(np.sin(0.1 * np.pi / 4))
-        return sound * near + sound[::-1] * far
+        return _blend_sides(sound, np.cos(0.1 * np.pi / 4), np.sin(0.1 * np.pi / 4))
     angle = (pan + 1) * np.pi / 4
     sides = np.array([np.cos(angle), np.sin(angle)], np.float32) * np.float32(np.sqrt(2))
-    return np.ascontiguousarray(np.broadcast_to(sound, (2, sound.shape[1])) * sides[:, None])
+    return np.asarray(sound * sides[:, None], np.float32)
+
+
+def _blend_sides(sound: Sound, near: float, far: float) -> Sound:
+    """Two sides, each with a share of the other."""
+    blended = sound * np.float32(near)
+    for side in (0, 1):  # one after another takes half the memory
+        blended[side] += sound[1 - side] * np.float32(far)
+    return blended

@@ -27,7 +27,7 @@ SOUNDFONTS_FOLDER = Path(__file__).resolve().parent.parent / "soundfonts"
 DEBIAN_FOLDERS = (Path("/usr/share/sounds/sf2"), Path("/usr/share/sounds/sf3"))
 GAIN = 0.2  # leaves a head room of 10 dB on the densest metal; 1.0 clipped
 BLOCK = 64  # frames; FluidSynth acts on events at these steps only
-CHUNK = BLOCK * 4096  # frames that are played before they are sorted into stems
+CHUNK = BLOCK * 1024  # frames that are played before they are sorted into stems
 DRUM_BANK, DRUM_CHANNEL = 128, 1
 SECONDS_ALLOWED = 120  # a minute of music takes about 2
 ERROR = 1  # what FluidSynth calls an error in its log; 0 is a panic
@@ -60,7 +60,8 @@ def render_each(score: Score, genre: Genre, seed: int = 0) -> Iterator[Stems]:
     """Play a score through the soundfont of its genre, one player after another.
 
     A minute of a stem takes 10 MB a side, and the samples of an instrument up to 90 MB: so each player has a
-    synthesiser of their own, and is let go before the next plays.
+    synthesiser of their own, and is let go before the next plays. Drums, of the most stems, come last, and keys, of the
+    most samples, first, while there is no mix yet to hold.
 
     Yields:
         The stems of a player, as name to float32 array of shape (sides, frames), 44 100 Hz, dry, all of one length:
@@ -76,7 +77,7 @@ def render_each(score: Score, genre: Genre, seed: int = 0) -> Iterator[Stems]:
     Source:
         FluidSynth developer documentation, "Fast file renderer" and `fluid_synth_nwrite_float`.
     """
-    players = [[*_takes(part, score, genre, seed)] for part in score.parts if part.notes]
+    players = [[*_takes(part, score, genre, seed)] for part in reversed(score.parts) if part.notes]
     frames = max((take.end for takes in players for take in takes), default=0) + round(RING_SECONDS * RATE)
     for takes in players:
         with _synth(len(takes), find_soundfont(genre.sound.soundfont)) as synth:

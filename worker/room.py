@@ -2,17 +2,18 @@
 
 from dataclasses import dataclass
 from functools import cache
+from itertools import pairwise
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import signal
+from scipy import fft
 
 from worker.perform import RATE
-from worker.tone import Sound, convolve, impulse_response
+from worker.tone import Sound, butterworth, convolve, impulse_response
 
 RoomName = Literal["studio", "club", "hall"]
-BANDS_HERTZ = (250.0, 1000.0, 4000.0)  # where low, middle, high and highest tones part
+BANDS_HERTZ = (0.0, 250.0, 1000.0, 4000.0, 0.0)  # edges of low, middle, high and highest tones; 0: none
 GONE_DB = 60.0  # what is so far down is no longer heard
 
 
@@ -53,7 +54,7 @@ def echoes(name: RoomName) -> Sound:
     room = ROOMS[name]
     rng = np.random.default_rng(room.seed)
     sides = np.stack([_tail(room, rng) + _walls(room, rng) for _ in range(2)])
-    toned = signal.oaconvolve(sides, impulse_response(TONE)[None, :], axes=1)[:, : sides.shape[1]]
+    toned = convolve(np.asarray(sides, np.float32), impulse_response(TONE)[None, :])
     toned *= np.cos(np.linspace(0, np.pi / 2, toned.shape[1])) ** 0.5
     response = np.asarray(toned / np.sqrt(np.square(toned).sum(axis=1, keepdims=True)), np.float32)
     response.flags.writeable = False
@@ -63,13 +64,12 @@ def echoes(name: RoomName) -> Sound:
 def _tail(room: Room, rng: np.random.Generator) -> NDArray[np.float64]:
     """Noise of energy 1 that dies away, high tones first, after the pre-delay."""
     seconds = np.arange(round(max(room.decay_seconds) * RATE)) / RATE
-    noise = rng.standard_normal(len(seconds))
+    points = 2 * len(seconds)
+    noise = fft.rfft(rng.standard_normal(len(seconds)), points)
     total = np.zeros(len(seconds))
-    for number, decay in enumerate(room.decay_seconds):
-        edges = np.array(BANDS_HERTZ[max(number - 1, 0) : number + 1])
-        kind = "lowpass" if number == 0 else "highpass" if number == len(BANDS_HERTZ) else "bandpass"
-        band = signal.butter(2, edges if kind == "bandpass" else edges[0], kind, fs=RATE, output="sos")
-        total += signal.sosfilt(band, noise) * 10 ** (-GONE_DB / 20 * seconds / decay)
+    for edges, decay in zip(pairwise(BANDS_HERTZ), room.decay_seconds, strict=True):
+        band = fft.irfft(noise * butterworth(points, *edges), points)[: len(seconds)]
+        total += band * 10 ** (-GONE_DB / 20 * seconds / decay)
     late = np.roll(total, round(room.pre_delay_seconds * RATE))
     late[: round(room.pre_delay_seconds * RATE)] = 0
     return np.asarray(late / np.sqrt(np.square(late).sum()))

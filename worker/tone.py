@@ -1,4 +1,7 @@
-"""Tone: filters drawn as a few points of decibels over hertz, and what they do to sound."""
+"""Tone: filters drawn as a few points of decibels over hertz, and what they do to sound.
+
+All filters are finite and go through `scipy.fft`: to import `scipy.signal` takes 50 MB.
+"""
 
 from collections.abc import Sequence
 from functools import cache
@@ -6,7 +9,7 @@ from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import fft, signal
+from scipy import fft
 
 from worker.perform import RATE
 
@@ -14,7 +17,8 @@ Sound = NDArray[np.float32]  # (sides, frames): one row, or left and right; 44 1
 Curve = tuple[tuple[float, float], ...]  # (hertz, decibels), hertz rising; straight in between, over octaves
 
 TAPS = 2048  # 46 ms; enough to draw from 60 Hz up
-_FINE = 16_384  # points at which a curve is drawn
+BLOCK = 16_384  # frames that are filtered at once, where the filter is short
+FINE = 16_384  # points at which a curve is drawn
 SILENCE = 1e-9  # -180 dB
 
 
@@ -26,12 +30,12 @@ def impulse_response(curve: Curve, taps: int = TAPS) -> NDArray[np.float32]:
         A. V. Oppenheim, R. W. Schafer: Discrete-Time Signal Processing, minimum phase by the real cepstrum.
     """
     hertz, decibels = np.array(curve).T
-    bins = np.maximum(np.arange(_FINE // 2 + 1) * RATE / _FINE, 1.0)
+    bins = np.maximum(np.arange(FINE // 2 + 1) * RATE / FINE, 1.0)
     drawn = np.interp(np.log2(bins), np.log2(hertz), decibels)
-    cepstrum = fft.irfft(drawn * (np.log(10) / 20), _FINE)
-    fold = np.zeros(_FINE)
-    fold[[0, _FINE // 2]], fold[1 : _FINE // 2] = 1, 2
-    response = fft.irfft(np.exp(fft.rfft(cepstrum * fold)), _FINE)[:taps]
+    cepstrum = fft.irfft(drawn * (np.log(10) / 20), FINE)
+    fold = np.zeros(FINE)
+    fold[[0, FINE // 2]], fold[1 : FINE // 2] = 1, 2
+    response = fft.irfft(np.exp(fft.rfft(cepstrum * fold)), FINE)[:taps]
     response[-taps // 4 :] *= np.cos(np.linspace(0, np.pi / 2, taps // 4)) ** 2
     filtered = response.astype(np.float32)
     filtered.flags.writeable = False
@@ -46,21 +50,51 @@ def shape(sound: Sound, curve: Curve) -> Sound:
 def convolve(sound: Sound, response: Sound) -> Sound:
     """Each side through the response of its side, or all through the only one; as long as the sound.
 
-    Where nothing sounds, nothing is computed.
+    Block by block, each with its ring added to what follows; where nothing sounds, nothing is computed.
     """
-    if not sound.any():
-        return sound
-    sides = max(len(sound), len(response))
-    convolved = np.empty((sides, sound.shape[1]), np.float32)
-    for side, row in enumerate(convolved):  # one after another takes half the memory
-        row[:] = signal.oaconvolve(sound[side % len(sound)], response[side % len(response)])[: len(row)]
+    points = fft.next_fast_len(max(BLOCK, 4 * response.shape[1]), real=True)
+    hop = points - response.shape[1] + 1
+    filtering = fft.rfft(response, points, axis=1)
+    convolved = np.zeros((max(len(sound), len(response)), sound.shape[1]), np.float32)
+    for start in range(0, sound.shape[1], hop):
+        block = sound[:, start : start + hop]
+        if block.any():
+            rung = fft.irfft(fft.rfft(block, points, axis=1) * filtering, points, axis=1)
+            place = convolved[:, start : start + points]
+            place += rung[:, : place.shape[1]]
     return convolved
 
 
 def high_pass(sound: Sound, hertz: float) -> Sound:
     """Without what is below: direct current and rumble."""
-    sections = signal.butter(2, hertz, "highpass", fs=RATE, output="sos")
-    return np.asarray(signal.sosfilt(sections, sound, axis=1), np.float32)
+    return convolve(sound, answer(butterworth(FINE, low_hertz=hertz))[None, :])
+
+
+def butterworth(points: int, low_hertz: float = 0, high_hertz: float = 0) -> NDArray[np.complex128]:
+    """What a Butterworth filter of order 2 lets pass: above `low_hertz`, below `high_hertz`, or both.
+
+    Returns:
+        The response of the digital filter, shape (points / 2 + 1,), from 0 Hz to half the rate.
+
+    Source:
+        A. V. Oppenheim, R. W. Schafer: Discrete-Time Signal Processing, bilinear transform.
+    """
+    bins, low, high = warped(fft.rfftfreq(points, 1 / RATE)), warped(low_hertz), warped(high_hertz)
+    if low_hertz and high_hertz:
+        over, under = bins**2 - low * high, bins * (high - low)
+    else:
+        over, under = (-low, bins) if low_hertz else (bins, high)
+    return np.asarray(under**2 / (under**2 - over**2 + np.sqrt(2) * 1j * over * under), np.complex128)
+
+
+def warped(hertz: float | NDArray[np.float64]) -> NDArray[np.float64]:
+    """Where the bilinear transform finds a frequency of an analogue filter."""
+    return np.asarray(np.tan(np.pi * hertz / RATE), np.float64)
+
+
+def answer(response: NDArray[np.complex128]) -> NDArray[np.float32]:
+    """The first 93 ms of what a filter of that response answers to an impulse; from 28 Hz up, all that is heard."""
+    return np.asarray(fft.irfft(response)[: 2 * TAPS], np.float32)
 
 
 def join(*curves: Curve) -> Curve:

@@ -50,6 +50,17 @@ def test_weights_are_stored_in_half_precision(weights: Path):
     assert {tensor.dtype for tensor in tensors.values()} == {torch.float16}
 
 
+def test_weights_rest_in_half_the_memory_and_wake_as_they_were_read(weights: Path):
+    read, resting = load_weights(weights), load_weights(weights).at_rest()
+
+    awake = resting.awake()
+
+    assert {parameter.dtype for parameter in resting.parameters()} == {torch.float16}
+    assert all(torch.equal(tensor, read.state_dict()[name]) for name, tensor in awake.state_dict().items())
+    assert torch.equal(awake.angles, read.angles)
+    assert awake.awake() is awake
+
+
 def test_weights_say_where_they_come_from(weights: Path):
     assert read_provenance(weights) == {"corpora": {"folk": 1.0}, "tokens_seen": 7}
 

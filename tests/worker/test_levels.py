@@ -1,4 +1,5 @@
 import numpy as np
+import pyloudnorm
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -30,6 +31,15 @@ def test_a_full_scale_tone_has_the_loudness_of_the_standard():
 @pytest.mark.parametrize("sound", [sine(997, 5.0), sine(60, 5.0), noise(5.0) * 0.1, noise(5.0, sides=1) * 0.1])
 def test_the_quick_meter_agrees_with_the_standard_one(sound):
     assert playing_level(sound) == pytest.approx(loudness(np.broadcast_to(sound, (2, sound.shape[1]))), abs=0.3)
+
+
+@pytest.mark.parametrize("sides", [1, 2])
+def test_our_meter_reads_what_another_of_the_standard_reads(sides: int):
+    tone = sum(sine(hertz, 3.0, 0.1) for hertz in (30, 110, 997, 3000, 12_000))
+    swell = np.concatenate([tone * gain for gain in (1, 0.3, 0.003, 0)], axis=1) + noise(12.0) * 0.01
+    sound = np.asarray(swell[:sides], np.float32)
+
+    assert loudness(sound) == pytest.approx(pyloudnorm.Meter(RATE).integrated_loudness(sound.T), abs=0.001)
 
 
 def test_pauses_do_not_count():

@@ -1,9 +1,10 @@
 import numpy as np
 import pytest
+from scipy import fft, signal
 from signals import impulse, noise, rms_db, silence, sine, strength_db
 
 from worker.perform import RATE
-from worker.tone import convolve, high_pass, impulse_response, join, shape, spectrum_db
+from worker.tone import butterworth, convolve, high_pass, impulse_response, join, shape, spectrum_db
 
 CURVE = ((100.0, -12.0), (400.0, 0.0), (2000.0, 6.0), (8000.0, -20.0))
 
@@ -61,6 +62,15 @@ def test_responses_are_kept_and_cannot_be_changed_by_accident():
     assert impulse_response(CURVE) is response
     with pytest.raises(ValueError, match="read-only"):
         response[0] = 1
+
+
+@pytest.mark.parametrize(("low", "high"), [(28, 0), (4000, 0), (0, 250), (250, 1000)])
+def test_butterworth_filters_are_those_of_scipy(low: float, high: float):
+    kind, edges = ("bandpass", [low, high]) if low and high else ("highpass", low) if low else ("lowpass", high)
+    sections = signal.butter(2, edges, kind, fs=RATE, output="sos")
+    _, response = signal.freqz_sos(sections, fft.rfftfreq(4096, 1 / RATE), fs=RATE)
+
+    assert butterworth(4096, low, high) == pytest.approx(response, abs=1e-6)
 
 
 def test_direct_current_is_removed_and_music_is_not():

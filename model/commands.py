@@ -52,7 +52,7 @@ def evaluate_command(
     errors = Console(stderr=True)
     with Progress(console=errors, transient=True, disable=not errors.is_terminal) as progress:
         report = evaluate(
-            folders, reference, [player.role for player in genre.players],
+            folders, reference, {player.name: player.role for player in genre.players},
             others=others, bars=bars, training=training, progress=progress,
         )  # fmt: skip
     show(report, Console())

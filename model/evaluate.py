@@ -5,7 +5,7 @@ asked, the other what a composer of such tokens could reach. All chance comes fr
 the same figures.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from math import isnan
 from pathlib import Path
@@ -95,7 +95,7 @@ class Report:
     real: Verdict
 
 
-def evaluate(generated: Sequence[Path], reference: Path, roles: Sequence[Role], *, others: Sequence[Path] = (),
+def evaluate(generated: Sequence[Path], reference: Path, players: Mapping[str, Role], *, others: Sequence[Path] = (),
              bars: int | None = None, training: Index | None = None, progress: Progress | None = None,
              ) -> Report:  # fmt: skip
     """Judge the songs of folders against real ones.
@@ -103,7 +103,8 @@ def evaluate(generated: Sequence[Path], reference: Path, roles: Sequence[Role], 
     Args:
         generated: Folders of MIDI files, searched with their subfolders; each is judged by itself.
         reference: Folder of real songs; an INDEX.tsv there or above tells which are versions of one song.
-        roles: Who plays in the genre.
+        players: Who plays in the genre, role by name: so generated songs are judged as they were composed, where
+            the roles of others must be guessed.
         others: Folders of real songs of other genres, for songs to be named by.
         bars: Length of what is compared; None for the median of the generated songs.
         training: Index of the training songs.
@@ -114,7 +115,8 @@ def evaluate(generated: Sequence[Path], reference: Path, roles: Sequence[Role], 
     """
     progress = progress or Progress(disable=True)
     unreadable: list[str] = []
-    whole = Reading(roles=roles, bars=0, progress=progress, unreadable=unreadable)
+    roles = list(players.values())
+    whole = Reading(roles=roles, bars=0, progress=progress, unreadable=unreadable, players=players)
     ours = {folder: list(whole.scores(sample(find_midi(folder)), f"{folder}")) for folder in generated}
     lengths = [len(score.time_signatures) for songs in ours.values() for _, score in songs]
     reading = Reading(

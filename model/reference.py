@@ -5,7 +5,7 @@ their median number of bars, at a place drawn from its file name; a song of less
 """
 
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -67,12 +67,13 @@ class Reading:
     bars: int  # length of what is compared; 0: songs stay whole
     progress: Progress
     unreadable: list[str]  # what is wrong with files; added to
+    players: Mapping[str, Role] | None = None  # of a band whose own files these are, as `read_midi` says
 
     def scores(self, files: Sequence[Path], label: str) -> Iterator[tuple[Path, Score]]:
         """The songs of the files that can be read, whole, with all their parts."""
         for path in self.progress.track(files, description=label):
             try:
-                yield path, read_midi(path)
+                yield path, read_midi(path, self.players)
             except BadMidi as error:
                 self.unreadable.append(str(error))
 

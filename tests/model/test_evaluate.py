@@ -22,7 +22,7 @@ from model.reference import NoSongs, families
 from model.report import show, to_json
 
 GENRE = load_genres()["heavy-metal"]
-ROLES = [player.role for player in GENRE.players]
+PLAYERS = {player.name: player.role for player in GENRE.players}
 SHARED_DATA = Path(__file__).resolve().parents[2].parent / "shared" / "data"
 METAL = SHARED_DATA / "midi" / "heavy-metal.tar.xz"
 
@@ -57,7 +57,7 @@ def report(tmp_path_factory: pytest.TempPathFactory, partly_held_out: Path) -> R
     same = write_songs(folder / "same", count=16, seed=2)
     tamer = write_songs(folder / "tamer", count=16, seed=3, highest=2)
     tame = write_songs(folder / "tame", count=30, seed=4, highest=2)
-    return evaluate([same, tamer], partly_held_out, ROLES, others=[tame])
+    return evaluate([same, tamer], partly_held_out, PLAYERS, others=[tame])
 
 
 def test_songs_from_the_same_source_are_alike(report: Report):
@@ -107,7 +107,7 @@ def test_a_median_is_inside_or_outside_the_middle_half_of_real_songs(report: Rep
 def test_where_too_few_songs_are_held_out_all_are_compared(tmp_path: Path, real: Path):
     ours = write_songs(tmp_path / "ours", count=12, seed=2)
 
-    (verdict,) = evaluate([ours], real, ROLES).sets
+    (verdict,) = evaluate([ours], real, PLAYERS).sets
 
     assert verdict.held_out is None
     assert verdict.named is None
@@ -117,7 +117,7 @@ def test_where_too_few_songs_are_held_out_all_are_compared(tmp_path: Path, real:
 def test_the_same_folders_give_the_same_figures(tmp_path: Path, real: Path):
     ours = write_songs(tmp_path / "ours", count=12, seed=2)
 
-    one, again = (to_json(evaluate([ours], real, ROLES, bars=4)) for _ in range(2))
+    one, again = (to_json(evaluate([ours], real, PLAYERS, bars=4)) for _ in range(2))
 
     assert one == again
 
@@ -126,7 +126,7 @@ def test_longer_songs_are_cut_to_the_length_of_ours(tmp_path: Path):
     real = write_songs(tmp_path / "real", count=12, seed=1, bars=30)
     ours = write_songs(tmp_path / "ours", count=12, seed=2, bars=8)
 
-    report = evaluate([ours], real, ROLES)
+    report = evaluate([ours], real, PLAYERS)
 
     drums = next(feature for feature in report.sets[0].all.features if feature.name == "drums: notes a bar")
     assert report.bars == 8
@@ -138,7 +138,7 @@ def test_a_copied_song_is_found_in_the_reference_and_in_the_training_songs(tmp_p
     stolen = vary(make_score(bars=12), np.random.default_rng(1), 12)  # the first of the real ones
     write_midi(stolen, GENRE, ours / "stolen.mid")
 
-    report = evaluate([ours], real, ROLES, training=build_index([stolen]))
+    report = evaluate([ours], real, PLAYERS, training=build_index([stolen]))
 
     assert report.sets[0].copied.most > 50
     assert report.real.copied.most < 30
@@ -163,14 +163,14 @@ def test_versions_of_a_song_are_not_taken_for_copies(tmp_path: Path):
     rows = [f"real.tar.xz\treal/{path.name}\t{path.stem.replace('version', 'song-0')}" for path in real.glob("*.mid")]
     (tmp_path / "INDEX.tsv").write_text("\n".join(["archive\tmember\tsong_group", *rows]) + "\n")
 
-    assert evaluate([ours], real, ROLES).real.copied.most < 30
+    assert evaluate([ours], real, PLAYERS).real.copied.most < 30
 
 
 def test_unreadable_files_are_counted_and_named(tmp_path: Path, real: Path):
     ours = write_songs(tmp_path / "ours", count=12, seed=2)
     (ours / "broken [red].mid").write_bytes(b"MThd, or so it says")
 
-    report = evaluate([ours], real, ROLES, bars=4)
+    report = evaluate([ours], real, PLAYERS, bars=4)
 
     console = Console(record=True, width=200, file=(tmp_path / "out").open("w"))
     show(report, console)
@@ -184,7 +184,7 @@ def test_too_few_songs_are_refused_with_what_to_do(tmp_path: Path, real: Path, c
     few = write_songs(tmp_path / "few", count=count, seed=2)
 
     with pytest.raises(NoSongs, match=f"{few}: .*(name a folder of songs|put at least {FEWEST_SONGS})"):
-        evaluate([few], real, ROLES)
+        evaluate([few], real, PLAYERS)
 
 
 def test_the_command_prints_tables_of_several_sets_and_writes_json(tmp_path: Path, real: Path):
@@ -231,7 +231,7 @@ def test_real_metal_beside_real_metal_is_alike(tmp_path: Path):
         (tmp_path / f"half{number % 2}").mkdir(exist_ok=True)
         song.rename(tmp_path / f"half{number % 2}" / song.name)
 
-    (verdict,) = evaluate([tmp_path / "half0"], tmp_path / "half1", ROLES, bars=32).sets
+    (verdict,) = evaluate([tmp_path / "half0"], tmp_path / "half1", PLAYERS, bars=32).sets
 
     assert verdict.all.overlap.value > 0.9
     assert 0.2 < verdict.all.told_apart.value < 0.8

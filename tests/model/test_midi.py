@@ -82,6 +82,28 @@ def test_a_title_in_any_script_leaves_the_music_alone(tmp_path: Path, genre: Gen
     assert read_midi(tmp_path / "song.mid") == score
 
 
+def chips(genre: Genre) -> Genre:
+    """The same band, all on square waves, so that nothing tells a guitar."""
+    return replace(genre, players=tuple(replace(player, program=80) for player in genre.players))
+
+
+def test_in_a_band_s_own_files_names_tell_who_plays(tmp_path: Path, genre: Genre):
+    score, path = make_score(8), tmp_path / "song.mid"
+    write_midi(score, chips(genre), path)
+
+    assert read_midi(path, {player.name: player.role for player in genre.players}) == score
+    assert read_midi(path) != score
+
+
+@pytest.mark.parametrize("name", ["somebody", ""])
+def test_where_one_track_is_of_nobody_in_the_band_all_roles_are_guessed(tmp_path: Path, genre: Genre, name: str):
+    first, *others = genre.players
+    players = {player.name: player.role for player in others} | {name: first.role}
+    write_midi(make_score(8), chips(genre), tmp_path / "song.mid")
+
+    assert read_midi(tmp_path / "song.mid", players) == read_midi(tmp_path / "song.mid")
+
+
 def test_the_same_score_is_the_same_file_byte_for_byte(tmp_path: Path, genre: Genre):
     for name in ("one.mid", "two.mid"):
         write_midi(make_score(4), genre, tmp_path / name, "Twice")

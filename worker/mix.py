@@ -62,8 +62,9 @@ def _blend(players: Iterable[Stems], genre: Genre) -> Sound:
 
 def _add(stems: Stems, genre: Genre, direct: Sound, sent: Sound) -> None:
     for _, channel, sound in _played(stems, genre):
-        direct += sound
-        sent += np.multiply(sound, _send_gain(channel), out=sound)
+        for side in (0, 1):  # one after another takes half the memory
+            direct[side] += sound[side]
+            sent[side] += sound[side] * _send_gain(channel)
         del sound  # before the next one goes through its channel
 
 
@@ -149,6 +150,8 @@ def place(sound: Sound, pan: float, *, doubled: bool = False) -> Sound:
     """
     if doubled:
         return _blend_sides(sound, np.cos(0.1 * np.pi / 4), np.sin(0.1 * np.pi / 4))
+    if not pan:
+        return np.broadcast_to(sound, (2, sound.shape[1]))
     angle = (pan + 1) * np.pi / 4
     sides = np.array([np.cos(angle), np.sin(angle)], np.float32) * np.float32(np.sqrt(2))
     return np.asarray(sound * sides[:, None], np.float32)

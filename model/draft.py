@@ -28,8 +28,7 @@ PLAYS_OFTEN = 0.5  # share of the songs from which a role belongs to the line-up
 SLOW, FAST = 5, 95  # percentiles of the songs' tempi
 TEMPO_STEP = 5  # bpm
 RARE_METRE = 0.05  # share of the songs below which a metre is left out
-PASSAGE = 32  # bars, in which loops and rests are counted
-FEWEST_RESTS = 2  # bars that anybody may rest
+PASSAGE = 32  # bars, in which loops are counted
 NEAREST_SONGS = 16
 FALLBACK = "other-band"  # the corpus of mixed bands
 GUITARISTS: dict[Role, str] = {"rhythm": "rhythm guitar", "rhythm_2": "second guitar", "lead": "lead guitar"}
@@ -76,8 +75,7 @@ class Survey:
     metres: Counter[TimeSignature] = field(default_factory=Counter)  # songs by their most frequent one
     plays: Counter[Role] = field(default_factory=Counter)  # songs in which a role plays
     programs: dict[Role, Counter[int]] = field(default_factory=lambda: {role: Counter() for role in ROLES})
-    loops: dict[Role, list[int]] = field(default_factory=lambda: {role: [] for role in ROLES})  # bars, by passage
-    rests: dict[Role, list[int]] = field(default_factory=lambda: {role: [] for role in ROLES})  # where a role plays
+    loops: dict[Role, list[int]] = field(default_factory=lambda: {role: [] for role in ROLES})
     scores: list[Score] = field(default_factory=list)  # NEAREST_SONGS of them at most
 
     @property
@@ -114,10 +112,8 @@ def _look_at(score: Score, programs: dict[Role, int], found: Survey) -> None:
         found.programs[part.role][programs[part.role]] += 1
         bars = t.bars_of(part, score)
         for begin in range(0, len(bars) - PASSAGE + 1, PASSAGE):
-            runs = [(notes, len(list(run))) for notes, run in groupby(bars[begin : begin + PASSAGE])]
-            found.loops[part.role].append(max((bars for notes, bars in runs if notes), default=1))
-            if len(runs) > 1 or runs[0][0]:
-                found.rests[part.role].append(max((bars for notes, bars in runs if not notes), default=0))
+            runs = (len(list(run)) for notes, run in groupby(bars[begin : begin + PASSAGE]) if notes)
+            found.loops[part.role].append(max(runs, default=1))
     if len(found.scores) < NEAREST_SONGS:
         found.scores.append(score)
 
@@ -190,7 +186,6 @@ def draft(name: str, found: Survey, corpus: str) -> str:
             f"program = {program}",
             f"longest_loop = {_longest_loop(found.loops[role])}"
             f"  # bars alike; 19 of 20 passages of {PASSAGE} bars have no more",
-            f"longest_rest = {_longest_rest(found.rests[role])}  # bars; 9 of 10 passages have no more",
         ]
     return "\n".join(lines) + "\n" + SAMPLING
 
@@ -211,10 +206,6 @@ def _metres(found: Survey) -> list[tuple[TimeSignature, float]]:
 
 def _longest_loop(loops: Sequence[int]) -> int:
     return int(np.ceil(np.percentile(loops, 95))) if loops else PASSAGE // 4
-
-
-def _longest_rest(rests: Sequence[int]) -> int:
-    return max(int(np.ceil(np.percentile(rests, 90))), FEWEST_RESTS) if rests else PASSAGE // 4
 
 
 def _player_name(role: Role, program: int, taken: Sequence[str]) -> str:

@@ -53,7 +53,7 @@ class Player:
     name: str  # as people say it: "lead guitar"
     program: int  # General MIDI, 0 to 127; for drums the kit
     longest_loop: int = 8  # bars in a row that may be played alike; in real songs of this genre few are more
-    longest_rest: int = 8  # bars in a row that they may be silent; the same
+    longest_rest: int | None = None  # bars in a row that they may be silent; without it, drums 2, others as they like
     keeps_register: bool = True  # that of the leader's chart, if the genre has a leader
     gain_db: float = 0.0  # more or less than the role's usual level
     pan: float | None = None  # -1 left to 1 right; this and what follows has a default for each kind of instrument

@@ -15,7 +15,7 @@ from model.corpus import BadCorpus
 from model.draft import Survey, draft, nearest_corpus, survey, write_genre
 from model.genre import BadGenre, Genre, Metre, load_genre
 from model.midi import write_midi
-from model.score import Note, Part, Role, Score
+from model.score import Role
 
 
 def surveyed(**changes: object) -> Survey:
@@ -26,8 +26,6 @@ def surveyed(**changes: object) -> Survey:
     found.programs["keys"].update([0])
     found.programs["drums"].update([32])
     found.loops["drums"].extend([2] * 18 + [4, 16])
-    found.rests["bass"].extend([0] * 8 + [5, 9])
-    found.rests["drums"].extend([0] * 10)
     for name, value in changes.items():
         object.__setattr__(found, name, value)
     return found
@@ -43,7 +41,6 @@ def test_a_genre_file_says_what_the_songs_are_like(tmp_path: Path):
     assert (trio.tempo.slowest_bpm, trio.tempo.default_bpm, trio.tempo.fastest_bpm) == (95, 135, 175)
     assert trio.time_signatures == (Metre(time_signature=(4, 4), share=0.8), Metre(time_signature=(3, 4), share=0.2))
     assert trio.player("drums").longest_loop == 5
-    assert [trio.player(role).longest_rest for role in ("drums", "bass", "keys")] == [2, 6, 8]
     assert trio == load_genre(tmp_path / "piano-trio.toml")
 
 
@@ -99,19 +96,6 @@ def test_songs_are_looked_at(tmp_path: Path, genre: Genre):
     assert found.programs["bass"] == {genre.player("bass").program: 4}
     assert found.programs["drums"] == {genre.player("drums").program: 4}
     assert found.loops["bass"] == [2] * 4  # a riff of two bars on E and one each on C and D
-    assert found.rests["bass"] == [0] * 4
-
-
-def test_rests_are_counted_where_a_part_plays(tmp_path: Path, genre: Genre):
-    riff = (Note(start=0, duration=6, pitch=40, velocity=90), Note(start=10 * 48, duration=6, pitch=40, velocity=90))
-    beat = tuple(Note(start=12 * i, duration=6, pitch=36, velocity=90) for i in range(4 * 64))
-    parts = (Part(role="drums", notes=beat), Part(role="bass", notes=riff))
-    write_midi(Score(tempo_bpm=120, time_signatures=((4, 4),) * 64, parts=parts), genre, tmp_path / "waits.mid")
-
-    found = survey([tmp_path / "waits.mid"], lambda _files: None)
-
-    assert found.rests["drums"] == [0, 0]
-    assert found.rests["bass"] == [21]  # after its second bar, to the end of its only passage
 
 
 def test_one_player_s_two_hands_have_one_program(tmp_path: Path):

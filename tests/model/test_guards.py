@@ -8,6 +8,7 @@ from model.chart import Chart
 from model.guards import (
     BETWEEN_BREAKS,
     LATEST_ENTRY,
+    LONGEST_DRUM_REST,
     LONGEST_DRUM_SOLO,
     begin_uncounted,
     close_in_the_key,
@@ -43,7 +44,7 @@ def names(mask: np.ndarray) -> set[str]:
     return {t.NAMES[token] for token in np.flatnonzero(mask)}
 
 
-def kept(reader: Reader, longest_rest: int = 40) -> set[str]:
+def kept(reader: Reader, longest_rest: int | None = None) -> set[str]:
     mask = reader.allowed()
     keep_playing(reader, mask, longest_rest)
     return names(mask)
@@ -66,8 +67,17 @@ def test_what_the_grammar_forbids_the_metre_does_not_allow():
     assert names(mask) == {"BAR 4/4"}
 
 
+def test_the_drums_do_not_rest_for_long():
+    assert "REST" in kept(read([BEAT] + ["REST"] * (LONGEST_DRUM_REST - 1)))
+    assert "REST" not in kept(read([BEAT] + ["REST"] * LONGEST_DRUM_REST))
+
+
+def test_a_lead_may_rest_longer_than_the_drums():
+    assert "REST" in kept(read([PHRASE] + ["REST"] * 20, role="lead"))
+
+
 @pytest.mark.parametrize("before", [[PHRASE], []])
-def test_a_player_does_not_rest_for_longer_than_in_real_songs(before: list[str]):
+def test_a_player_does_not_rest_for_longer_than_the_genre_says(before: list[str]):
     assert "REST" in kept(read([*before, *["REST"] * 4], role="bass"), longest_rest=5)
     assert "REST" not in kept(read([*before, *["REST"] * 5], role="bass"), longest_rest=5)
 
@@ -105,7 +115,7 @@ def test_a_form_does_not_bring_a_bar_of_silence_back_too_soon():
     keep_to_form(reader, first, 3)
     reader.push(t.REST)
     last = reader.allowed()
-    keep_playing(reader, last, 40)
+    keep_playing(reader, last, None)
     keep_to_form(reader, last, 3)
 
     assert names(first) == {"REST"}
@@ -188,7 +198,7 @@ def test_a_guard_always_leaves_something_to_play(role: str, rests: int):
     reader = read(["REST"] * rests, role=role)
     mask = reader.allowed()
 
-    keep_playing(reader, mask, 8)
+    keep_playing(reader, mask, None)
     keep_from_looping(reader, mask, 1)
     come_to_an_end(reader, mask)
     close_in_the_key(reader, mask)

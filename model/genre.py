@@ -18,8 +18,8 @@ GENRES_FOLDER = Path(__file__).resolve().parent.parent / "genres"
 SLOWEST_BPM, FASTEST_BPM = 20, 400
 MOST_TAKES = 64
 PLAYER_RANGES = {
-    "longest_loop": (1, math.inf), "longest_rest": (1, math.inf), "program": (0, 127), "pan": (-1, 1), "tone": (-1, 1),
-    "gain_db": (-40, 40), "drive_db": (-40, 40), "send_db": (-60, 12),
+    "longest_loop": (1, math.inf), "program": (0, 127), "pan": (-1, 1), "tone": (-1, 1), "gain_db": (-40, 40),
+    "drive_db": (-40, 40), "send_db": (-60, 12),
 }  # fmt: skip
 WRITTEN = {float: "a number", int: "a whole number", str: "a text in quotes", bool: "true or false", tuple: "a list"}
 
@@ -53,7 +53,6 @@ class Player:
     name: str  # as people say it: "lead guitar"
     program: int  # General MIDI, 0 to 127; for drums the kit
     longest_loop: int = 8  # bars in a row that may be played alike; in real songs of this genre few are more
-    longest_rest: int | None = None  # bars in a row that they may be silent; without it, drums 2, others as they like
     keeps_register: bool = True  # that of the leader's chart, if the genre has a leader
     gain_db: float = 0.0  # more or less than the role's usual level
     pan: float | None = None  # -1 left to 1 right; this and what follows has a default for each kind of instrument

@@ -181,7 +181,6 @@ def test_a_value_of_another_type_is_named_with_what_to_write(tmp_path: Path, old
         ("program = 58", "program = 58\ngain_db = 41", "gain_db of the bass is 41; choose one from -40 to 40"),
         ("program = 58", "program = 58\nsend_db = 13", "send_db of the bass is 13; choose one from -60 to 12"),
         ("program = 58", "program = 58\nlongest_loop = 0", "longest_loop of the bass is 0; choose one of 1 at least"),
-        ("program = 58", "program = 58\nlongest_rest = 0", "longest_rest of the bass is 0; choose one of 1 at least"),
         ("program = 58", "program = 58\npan = 1.5", "players[1].pan of the bass is 1.5; choose one from -1 to 1"),
         ("{ randomness = 0,", "{ randomness = 0.5,", "rise from 0 to 1"),
         ("rhythm = 0.9", "rhythm = 0", ".rhythm is 0; choose one above 0"),

@@ -44,9 +44,9 @@ def names(mask: np.ndarray) -> set[str]:
     return {t.NAMES[token] for token in np.flatnonzero(mask)}
 
 
-def kept(reader: Reader, longest_rest: int | None = None) -> set[str]:
+def kept(reader: Reader) -> set[str]:
     mask = reader.allowed()
-    keep_playing(reader, mask, longest_rest)
+    keep_playing(reader, mask)
     return names(mask)
 
 
@@ -73,13 +73,7 @@ def test_the_drums_do_not_rest_for_long():
 
 
 def test_a_lead_may_rest_longer_than_the_drums():
-    assert "REST" in kept(read([PHRASE] + ["REST"] * 20, role="lead"))
-
-
-@pytest.mark.parametrize("before", [[PHRASE], []])
-def test_a_player_does_not_rest_for_longer_than_the_genre_says(before: list[str]):
-    assert "REST" in kept(read([*before, *["REST"] * 4], role="bass"), longest_rest=5)
-    assert "REST" not in kept(read([*before, *["REST"] * 5], role="bass"), longest_rest=5)
+    assert "REST" in kept(read([PHRASE] + ["REST"] * 10, role="lead"))
 
 
 def test_a_part_that_never_played_must_enter_in_time():
@@ -115,7 +109,7 @@ def test_a_form_does_not_bring_a_bar_of_silence_back_too_soon():
     keep_to_form(reader, first, 3)
     reader.push(t.REST)
     last = reader.allowed()
-    keep_playing(reader, last, None)
+    keep_playing(reader, last)
     keep_to_form(reader, last, 3)
 
     assert names(first) == {"REST"}
@@ -198,7 +192,7 @@ def test_a_guard_always_leaves_something_to_play(role: str, rests: int):
     reader = read(["REST"] * rests, role=role)
     mask = reader.allowed()
 
-    keep_playing(reader, mask, None)
+    keep_playing(reader, mask)
     keep_from_looping(reader, mask, 1)
     come_to_an_end(reader, mask)
     close_in_the_key(reader, mask)

@@ -165,8 +165,7 @@ class _Embeddings:
     def __init__(self, network: Composer) -> None:
         known = network.known.weight.detach()
         plain = int(network.offsets[-1])
-        bits = (torch.arange(2**HALF)[:, None] >> torch.arange(HALF) & 1).float()
-        halves = [bits @ rows for rows in torch.split(known[plain:], HALF)]
+        halves = [_sums_of_sets(rows) for rows in torch.split(known[plain:], HALF)]
         self._table = torch.cat([known[:plain], *halves, network.token.weight.detach()]).numpy()
         starts = [plain + i * 2**HALF for i in range(len(halves) + 1)]
         self._starts = np.array([*network.offsets[:-1].tolist(), *starts])
@@ -182,6 +181,17 @@ class _Embeddings:
         rows[:, -1] = tokens
         rows += self._starts
         kernels.embed(self._table, rows, x)
+
+
+def _sums_of_sets(rows: Tensor) -> Tensor:
+    """For rows (n, width) the sums of all sets of them (2**n, width), where bit i of the index says if row i is in it.
+
+    A product of matrices would do, but takes its sums in an order that changes with the threads it is given.
+    """
+    sums = torch.zeros(1, rows.shape[1])
+    for row in rows:
+        sums = torch.cat((sums, sums + row))
+    return sums
 
 
 def _as_codes(rows: Tensor) -> tuple[Tensor, Tensor]:

@@ -22,10 +22,11 @@ from model.network import Composer
 from model.originality import Index, index_path
 from model.request import ComposeRequest
 from model.sampling import Piece, compose_streams, freedom_at
-from model.score import ROLES, TICKS_PER_BEAT, Role, Score, TimeSignature, ticks_per_bar
+from model.score import ROLES, TICKS_PER_BEAT, Part, Role, Score, TimeSignature, ticks_per_bar
 from model.weights import load_weights, weights_path
 
 PHRASE = 4  # bars; a song is a whole number of phrases where its length leaves the choice
+FOUNDATION: dict[Role, float] = {"drums": 0.25, "bass": 0.25}  # of the bars; of real songs one in a hundred has less
 MOST_BATCHES = 4  # of takes, until one has no flaw
 OF_THE_METRE, OF_THE_CHOICE = 2**32, 2**32 + 1  # beside a seed: draws that no take shares
 
@@ -68,8 +69,8 @@ class Band:
     def compose(self, request: ComposeRequest, on_bar: Callable[[int], None] = lambda _bar: None) -> Score:
         """The score of a request; the same for the same request on the same machine.
 
-        The band plays as many takes at once as the genre asks for. Those in which somebody never plays, or that copy a
-        long passage, are dropped, and the critic picks one of the others. When all have a flaw, more are played; of
+        The band plays as many takes at once as the genre asks for. Those in which somebody hardly plays, or that copy
+        a long passage, are dropped, and the critic picks one of the others. When all have a flaw, more are played; of
         takes that all have one, the least is released.
         """
         (score,) = self.compose_all([request], on_bar)
@@ -131,8 +132,8 @@ class Band:
         return [role for role in ROLES if any(player.role == role for player in self.genre.players)]
 
     def flaws(self, score: Score) -> tuple[int, int]:
-        """Parts that never play, and notes of the longest copied passage beyond the limit; (0, 0) is a good take."""
-        silent = sum(not part.notes for part in score.parts)
+        """Parts that hardly play, and notes of the longest copied passage beyond the limit; (0, 0) is a good take."""
+        silent = sum(_hardly_plays(part, score) for part in score.parts)
         copied = max(0, self.known_songs.longest_run(score) - self.known_songs.limit) if self.known_songs else 0
         return silent, copied
 
@@ -141,6 +142,12 @@ class Band:
         if self.critic is None or len(takes) == 1:
             return 0
         return self.critic.choose(takes, np.random.default_rng([request.seed, OF_THE_CHOICE]))
+
+
+def _hardly_plays(part: Part, score: Score) -> bool:
+    """Whether a part never plays, or one that the others stand on plays in too few of the bars."""
+    bars = t.bars_of(part, score)
+    return sum(map(bool, bars)) < max(1, FOUNDATION.get(part.role, 0) * len(bars))
 
 
 def _fingerprint(genre: Genre, *files: Path) -> str:

@@ -48,7 +48,7 @@ class Rehearsal:
 
     songs: tuple[Score, ...]  # without a flaw
     copied: int  # takes that were dropped because they share too much with a training song
-    silent: int  # and because somebody never plays
+    silent: int  # and because somebody hardly plays
 
     @property
     def played(self) -> int:
@@ -62,10 +62,10 @@ def rehearse(band: Band, *, songs: int, bars: int, first_seed: int, progress: Pr
     good: list[Score] = []
     copied = silent = 0
     for take in _takes(band, bars=bars, first_seed=first_seed, most=MOST_FLAWED * songs):
-        never_plays, beyond = band.flaws(take)
-        silent += never_plays > 0
-        copied += beyond > 0 and not never_plays
-        if not never_plays and not beyond:
+        hardly_plays, beyond = band.flaws(take)
+        silent += hardly_plays > 0
+        copied += beyond > 0 and not hardly_plays
+        if not hardly_plays and not beyond:
             good.append(take)
             progress.advance(task)
         if len(good) == songs:

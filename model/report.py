@@ -101,7 +101,7 @@ def show_gains(provenance: Mapping[str, Any], gains: Sequence[Gain], console: Co
     played = provenance["takes_played"]
     console.print(
         f"Of {played} takes {provenance['dropped_as_copied'] / played:.1%} were dropped for what they share with a "
-        f"training song, {provenance['dropped_as_silent'] / played:.1%} for a player who never plays"
+        f"training song, {provenance['dropped_as_silent'] / played:.1%} for a player who hardly plays"
     )
     table = Table("one of", title="Beside held-out songs")
     for heading in ("songs picked", "relative overlap", "told apart, AUC"):

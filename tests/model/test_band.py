@@ -20,7 +20,7 @@ from model.leader import BadLeader
 from model.network import Composer
 from model.originality import build_index
 from model.request import ComposeRequest
-from model.score import Score, ticks_per_bar
+from model.score import Note, Part, Role, Score, ticks_per_bar
 from model.weights import BadWeights, load_weights, save_weights, weights_path
 
 TRAINED = weights_path("heavy-metal")
@@ -197,6 +197,30 @@ def test_a_take_with_a_flaw_is_not_put_before_the_critic(band: Band):
     song = choosy.compose(make_request(bars=8))
 
     assert without_chances(song) in [without_chances(takes[0]), without_chances(takes[1])]
+
+
+@pytest.mark.parametrize(
+    ("played", "flaws"),
+    [
+        ({"drums": 16, "bass": 16, "lead": 1}, 0),
+        ({"drums": 4, "bass": 4, "lead": 1}, 0),
+        ({"drums": 16, "bass": 3, "lead": 16}, 1),
+        ({"drums": 3, "bass": 0, "lead": 16}, 2),
+        ({"drums": 16, "bass": 16, "lead": 0}, 1),
+    ],
+)
+def test_a_take_is_flawed_where_somebody_never_plays_or_drums_or_bass_in_less_than_a_quarter_of_the_bars(
+    band: Band, played: dict[Role, int], flaws: int
+):
+    score = Score(
+        tempo_bpm=160, time_signatures=((4, 4),) * 16,
+        parts=tuple(
+            Part(role=role, notes=tuple(Note(start=48 * bar, pitch=40, duration=6, velocity=96) for bar in range(bars)))
+            for role, bars in played.items()
+        ),
+    )  # fmt: skip
+
+    assert band.flaws(score) == (flaws, 0)
 
 
 @pytest.mark.parametrize("tempo_bpm", [40, 70, 72.5, 80, 96, 100, 120, 133, 140, 160, 180, 200, 239, 240, 400])

@@ -181,6 +181,12 @@ class Reader:
         return bool(self._notes)
 
     @property
+    def last_pitch(self) -> int | None:
+        """The lowest pitch of what this part struck last, however long ago; None for drums and who has not played."""
+        last = self._last[self.role] if self.role < len(ROLES) else 0
+        return last - 1 if last else None
+
+    @property
     def bar(self) -> int:
         """Number of the bar that is written now, from 0; -1 before the first."""
         return len(self.signatures) - 1

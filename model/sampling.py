@@ -9,6 +9,7 @@ first way know nothing of each other. A draw is perturbation by Gumbel noise (Pa
 perturb-and-MAP); here a share of its variance is moved into a space where tokens have neighbours.
 """
 
+import math
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, fields
@@ -17,6 +18,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from model import tokens as t
 from model.choice import choose, odds_of
 from model.decoder import decoder_of
 from model.genre import Freedom
@@ -60,6 +62,7 @@ class Singer:
     piece: Piece
     reader: Reader
     odds: Floats  # as `odds_of` says
+    same_pitch: float  # added to the logit of the pitch that a part struck last
     moods: np.random.Generator
     deviation: np.float32  # of a mood
     mood: Floats  # noise of this bar, (width,)
@@ -106,7 +109,8 @@ def _singer(piece: Piece, network: Composer, method: Method) -> Singer:
     length = float(network.token.weight.detach().norm(dim=1).mean())
     singer = Singer(
         piece=piece, reader=Reader(piece.bars), odds=odds_of(piece.freedom, cooler=(1 - noise**2) ** 0.5),
-        moods=piece.rng.spawn(1)[0], deviation=np.float32(noise * GUMBEL_DEVIATION / length),
+        same_pitch=math.log(piece.freedom.same_pitch), moods=piece.rng.spawn(1)[0],
+        deviation=np.float32(noise * GUMBEL_DEVIATION / length),
         mood=np.zeros(network.architecture.width, dtype=np.float32),
     )  # fmt: skip
     for token in piece.header:
@@ -127,6 +131,8 @@ def _sing(stage: Sequence[Singer], hidden: Floats, nearness: Callable[[Floats], 
         for singer, row in zip(singing, logits, strict=True):
             if singer.piece.lead:
                 singer.piece.lead(singer.reader, row)
+            if (last := singer.reader.last_pitch) is not None:
+                row[t.PITCH[last]] += singer.same_pitch
         odds = np.array([singer.odds for singer in singing])
         draws = np.array([singer.piece.rng.random(2) for singer in singing])
         chosen[free] = choose(logits, masks[free], odds, draws)

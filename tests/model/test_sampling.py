@@ -14,6 +14,7 @@ from model import sampling
 from model import tokens as t
 from model.choice import KINDS, choose, nucleus, odds_of
 from model.decoder import PlainDecoder
+from model.features import columns, voice
 from model.genre import Freedom
 from model.network import Cache, Composer
 from model.reader import Reader
@@ -295,3 +296,31 @@ def test_composing_leaves_the_global_chance_alone():
     compose(network, [1], method="embedding")
 
     assert (np.random.random(), torch.rand(1).item()) == expected
+
+
+def test_the_more_odds_the_last_pitch_has_the_oftener_a_note_is_struck_again():
+    network = small_composer()
+
+    def struck_again(factor: float) -> float:
+        songs = compose(network, list(range(8)), bars=4, freedom=replace(FREE, same_pitch=factor))
+        lines = [voice(columns(part, song))[1] for song in songs for part in song.parts if part.role != "drums"]
+        return float(np.concatenate([np.diff(line) == 0 for line in lines]).mean())
+
+    usual, often, always = (struck_again(factor) for factor in (1, 200, 1e9))
+
+    assert 3 * usual < often < always
+
+
+def test_drums_have_no_last_pitch_and_other_parts_keep_theirs_through_a_rest():
+    reader = Reader(2)
+    names = [
+        "START", "GENRE heavy-metal", "TEMPO 160", "WITH drums", "WITH bass",
+        "BAR 4/4", "AT 0", "HIT 36", "DONE", "AT 0", "DURATION 6", "PITCH 40", "DONE",
+        "BAR 4/4", "AT 0", "HIT 36", "DONE",
+    ]  # fmt: skip
+    heard = []
+    for name in names:
+        reader.push(t.NAMES.index(name))
+        heard.append(reader.last_pitch)
+
+    assert heard == [None] * 11 + [40, None, None, None, None, 40]

@@ -15,6 +15,7 @@ import torch
 from model import tokens as t
 from model.critic import Critic, critic_path
 from model.dynamics import play_dynamics
+from model.features import columns
 from model.genre import BadGenre, Genre
 from model.guards import guard
 from model.leader import Leader, leader_path
@@ -26,7 +27,7 @@ from model.score import ROLES, TICKS_PER_BEAT, Part, Role, Score, TimeSignature,
 from model.weights import load_weights, weights_path
 
 PHRASE = 4  # bars; a song is a whole number of phrases where its length leaves the choice
-FOUNDATION: dict[Role, float] = {"drums": 0.25, "bass": 0.25}  # of the bars; of real songs one in a hundred has less
+FOUNDATION: dict[Role, float] = {"drums": 0.25, "bass": 0.25}  # of the bars; 1 % of real songs have less
 MOST_BATCHES = 4  # of takes, until one has no flaw
 OF_THE_METRE, OF_THE_CHOICE = 2**32, 2**32 + 1  # beside a seed: draws that no take shares
 
@@ -146,8 +147,8 @@ class Band:
 
 def _hardly_plays(part: Part, score: Score) -> bool:
     """Whether a part never plays, or one that the others stand on plays in too few of the bars."""
-    bars = t.bars_of(part, score)
-    return sum(map(bool, bars)) < max(1, FOUNDATION.get(part.role, 0) * len(bars))
+    played = len(np.unique(columns(part, score).bars))
+    return played < max(1, FOUNDATION.get(part.role, 0) * len(score.time_signatures))
 
 
 def _fingerprint(genre: Genre, *files: Path) -> str:

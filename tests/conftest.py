@@ -1,6 +1,7 @@
 """What tests share: a real Redis on a private socket, empty for each test."""
 
 import os
+import signal
 from collections.abc import Iterator
 
 import pytest
@@ -9,6 +10,8 @@ from redis import Redis
 from worker.connection import connect
 from worker.private_redis import private_redis
 from worker.queue import Queues
+
+signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored where a script started us with "&", and inherited
 
 
 @pytest.fixture(scope="session")

@@ -1,11 +1,11 @@
-"""What one step of the quick decoder does between its matrix products, compiled: one pass over memory instead of many.
+"""What one step of the quick decoder does beside its matrix products, compiled: one pass over memory instead of many.
 
 numba (Lam et al. 2015) compiles these loops when they are first called, and keeps the result in `__pycache__`, in the
 user's cache or in NUMBA_CACHE_DIR. Every loop goes through the songs one after another, so that a song's sums are
 taken in the same order whatever is composed beside it.
 
-All numbers are float32, but for codes: whole numbers from -127 to 127, as int8 or, where a processor's products of
-int8 run over, as float32. A row of codes stands for its numbers divided by their largest, which is kept beside it.
+All numbers are float32, but for codes: whole numbers from -127 to 127. A row of codes stands for its numbers divided by
+their largest, which is kept beside it.
 """
 
 from collections.abc import Callable
@@ -16,8 +16,8 @@ from numba import njit
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float32]
-Codes = NDArray[np.int8] | Floats
-Sums = NDArray[np.int32] | Floats  # of products of codes
+Codes = NDArray[np.int8]
+Sums = NDArray[np.int32]  # of products of codes
 Indices = NDArray[np.int64]
 
 LANES = 64  # numbers that a head has in memory; loops of a length that is known beforehand are twice as fast
@@ -57,6 +57,18 @@ def embed(tables: Floats, rows: Indices, x: Floats) -> None:
 
 
 @compiled
+def multiply(rows: Codes, weights: Codes, sums: Sums) -> None:
+    """Products of rows (B, in) and weights (out, in), (B, out): for processors on which PyTorch's are slow or wrong."""
+    inputs = weights.shape[1]
+    for output in range(len(weights)):
+        for b in range(len(rows)):
+            total = int32(0)
+            for i in range(inputs):
+                total = int32(total + int32(rows[b, i]) * int32(weights[output, i]))
+            sums[b, output] = total
+
+
+@compiled
 def round_normed(x: Floats, codes: Codes, tops: Floats) -> None:
     """Round rows (B, n) as if each had been divided by its root mean square; tops is (B,)."""
     for b in range(len(x)):
@@ -66,7 +78,7 @@ def round_normed(x: Floats, codes: Codes, tops: Floats) -> None:
 @compiled
 def attend(
     sums: Sums, steps: Floats, scales: Floats, turns: Floats, places: Indices, lengths: Indices,
-    keys: NDArray[np.int8], values: NDArray[np.int8], key_steps: Floats, value_steps: Floats,
+    keys: Codes, values: Codes, key_steps: Floats, value_steps: Floats,
     codes: Codes, tops: Floats,
 ) -> None:  # fmt: skip
     """Let heads remember a token and hear all that they remember; rounded for the next product.
@@ -119,7 +131,7 @@ def attend(
 @compiled
 def forget(
     place: int, first: int, latest: int, dropped: int, back: Floats,
-    keys: NDArray[np.int8], values: NDArray[np.int8], key_steps: Floats, value_steps: Floats,
+    keys: Codes, values: Codes, key_steps: Floats, value_steps: Floats,
 ) -> None:  # fmt: skip
     """Let a song forget the tokens between its first and its latest; these move down, their keys turned back.
 
@@ -219,7 +231,7 @@ def turn(row: Floats, by: Floats) -> None:
 
 
 @inlined
-def compare(query: NDArray[np.int8], keys: NDArray[np.int8], length: int, products: Floats) -> None:
+def compare(query: Codes, keys: Codes, length: int, products: Floats) -> None:
     """Products of a query and the first keys, (length,)."""
     for token in range(length):
         total = int32(0)
@@ -247,7 +259,7 @@ def share(products: Floats, query_step: np.float32, key_steps: Floats, value_ste
 
 
 @inlined
-def hear(shares: Floats, values: NDArray[np.int8], length: int, heard: Floats) -> None:
+def hear(shares: Floats, values: Codes, length: int, heard: Floats) -> None:
     """The sum of values (length, w), each by its share."""
     heard[:] = 0
     whole = length - length % 8

@@ -20,7 +20,7 @@ from model.choice import choose, odds_of
 from model.decoder import Decoder, PlainDecoder, decoder_of
 from model.genre import Freedom
 from model.network import Architecture, Composer
-from model.quick import QuickDecoder, whole_sums_are_exact
+from model.quick import QuickDecoder, has_fast_products
 from model.reader import INPUTS, Reader
 from model.sampling import Piece, compose_streams
 from model.weights import load_weights, weights_path
@@ -298,17 +298,21 @@ def test_every_input_is_looked_up_where_the_network_has_it(name: str):
     np.testing.assert_allclose(embedded, expected[:, -1].numpy(), rtol=1e-4, atol=1e-5)
 
 
-def test_where_whole_numbers_run_over_floats_are_multiplied_to_much_the_same(monkeypatch: pytest.MonkeyPatch):
-    if not whole_sums_are_exact():
+@pytest.mark.parametrize("fast", [True, False])
+def test_products_are_exact_on_every_processor(fast: bool, monkeypatch: pytest.MonkeyPatch):
+    if fast and not has_fast_products():
         pytest.skip("this processor has the other way only")
-    network = wide_composer(1)
-    tokens, known = songs([1, 2])
-    expected = hear(QuickDecoder(network, 2), tokens, known)
-    monkeypatch.setattr(quick, "whole_sums_are_exact", lambda: False)
+    monkeypatch.setattr(quick, "has_fast_products", lambda: fast)
+    rng = np.random.default_rng(1)
+    for outputs, inputs, songs in [(768, 256, 1), (256, 1024, 3), (8, 2048, 16)]:
+        rows = rng.choice([-127, 127], (songs, inputs))
+        weights = rng.choice([-127, 127], (outputs, inputs))
+        rows[0] = weights[0] = 127  # as much as there can be
+        matrix = quick._Matrix(torch.from_numpy(weights).float())
+        matrix.seat(songs)
+        matrix.row[:] = rows
 
-    heard = hear(QuickDecoder(network, 2), tokens, known)
-
-    np.testing.assert_allclose(heard, expected, atol=0.02)  # compiled anew for floats, sums end in other last bits
+        np.testing.assert_array_equal(matrix.product(), rows @ weights.T)
 
 
 def test_where_compiled_loops_cannot_be_kept_they_are_compiled_each_time(tmp_path: Path):
@@ -337,15 +341,11 @@ def test_loops_that_were_kept_give_what_they_gave_when_they_were_compiled(tmp_pa
     ("architecture", "decoder"),
     [
         (Architecture(), QuickDecoder),
-        (Architecture(width=512, heads=8), PlainDecoder),  # a product of 2048 codes may be more than float32 holds
+        (Architecture(width=512, heads=8), QuickDecoder),
         (Architecture(width=256, heads=2), PlainDecoder),  # heads wider than the compiled loops
     ],
 )
-def test_a_network_is_heard_the_fast_way_where_its_sums_are_exact(
-    architecture: Architecture, decoder: type, monkeypatch: pytest.MonkeyPatch
-):
-    monkeypatch.setattr(quick, "whole_sums_are_exact", lambda: False)
-
+def test_a_network_is_heard_the_fast_way_where_its_heads_fit(architecture: Architecture, decoder: type):
     assert type(decoder_of(Composer(architecture).eval(), 1)) is decoder
 
 

@@ -31,7 +31,7 @@ from worker.queue import Queues  # noqa: E402
 from worker.store import Store  # noqa: E402
 
 POST = "@lnh_ai Dancing robots {} /compose /g heavy-metal /t 160 /r 0.2"
-STUDIO = ("compose", "render", "mix", "picture", "encode")  # as the studio measures itself
+STUDIO = ("compose", "render", "mix", "picture", "encode", "verify")  # as the studio measures itself
 
 
 def main() -> None:

@@ -20,7 +20,7 @@ class Track:
     seconds: float  # length of the audio
     musical_key: str  # "E minor"
     players: tuple[str, ...]  # who is heard, as people say it
-    stage_seconds: dict[str, float]  # wall time by stage: compose, render, mix, encode, picture
+    stage_seconds: dict[str, float]  # wall time by stage: compose, render, mix, picture, encode, verify
 
     def file_name(self, media_type: str) -> str:
         """Name of the file of a media type."""

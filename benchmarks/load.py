@@ -14,6 +14,7 @@ half an hour: let them play in the background, and look how far they are.
 import argparse
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -257,6 +258,7 @@ def write(title: str, found: str) -> None:
 
 def main() -> None:
     """Measure what is asked for."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C, so that no worker stays
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--posts", type=int, default=0, help="read so many posts in one go, say 10000")
     parser.add_argument("--backlog", type=int, default=0, help="let so many songs wait, say 10000, beside a line of 10")

@@ -123,7 +123,7 @@ class Band:
             bars=bars,
             freedom=freedom_at(self.genre.sampling.freedom, request.randomness),
             guard=partial(guard, self.genre, signature, chart),
-            lead=partial(self.leader.lead, chart) if self.leader and chart else None,
+            lead=partial(self.leader.lead, chart, self.genre.sampling.strictness) if self.leader and chart else None,
             rng=rng,
         )
 

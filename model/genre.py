@@ -112,6 +112,7 @@ class Sampling:
 
     method: Literal["probability", "embedding"] = "probability"
     takes: int = 8  # played at once for a song, for the critic to pick one; the time of a song grows with them
+    strictness: float = 1.6  # how many times the leader's numbers are taken; with 1 real songs are foretold best
     freedom: tuple[Freedom, ...]
 
 
@@ -264,6 +265,8 @@ def _check(genre: Genre, path: Path) -> None:
             len(steps) < 2 or steps != sorted(set(steps)) or (steps[0], steps[-1]) != (0, 1),
         f"sampling.takes is {genre.sampling.takes}; choose it from 1 to {MOST_TAKES}":
             not 1 <= genre.sampling.takes <= MOST_TAKES,
+        f"sampling.strictness is {genre.sampling.strictness:g}; choose it from 0, no chords, to 4":
+            not 0 <= genre.sampling.strictness <= 4,
         f"sound.loudness_lufs is {genre.sound.loudness_lufs:g}; choose it from -30 to -6":
             not -30 <= genre.sound.loudness_lufs <= -6,
         f"sound.swing is {genre.sound.swing:g}; choose it from 0.5, straight, to 0.75":

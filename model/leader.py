@@ -8,10 +8,10 @@ songs are foretold best when their own charts are known:
     for the other notes of its shape, for each that lies outside the chord;
     for a repeat, by whether that bar has the same chords.
 
-A band leans on its own past more than real songs do, so that these numbers are taken STRICTNESS times, as in
-classifier-free guidance (Ho and Salimans 2022, arXiv:2207.12598). How likely a pitch is at all, beside a rest or the
-next position, is left to the composer. That bars return as the chart says, and that nobody leaves the scale or a
-register, is the business of `model.guards`.
+A band leans on its own past more than real songs do, so that a genre may take these numbers more than once
+(`strictness`), as in classifier-free guidance (Ho and Salimans 2022, arXiv:2207.12598). How likely a pitch is at all,
+beside a rest or the next position, is left to the composer. That bars return as the chart says, and that nobody leaves
+the scale or a register, is the business of `model.guards`.
 """
 
 from dataclasses import asdict, dataclass, fields
@@ -31,7 +31,6 @@ from model.reader import DRUMS, Reader
 from model.score import ROLES, TICKS_PER_BEAT, TIME_SIGNATURES, TimeSignature, ticks_per_bar
 
 FORMAT = 2  # of the file
-STRICTNESS = 1.6  # of 1 to 2.3 the one with which folk came nearest to real songs: docs/experiments.md
 PLACES = 3  # on the beat, on its half, elsewhere
 MOST_CHARTS = 400  # of a genre; more would not be more various
 
@@ -92,7 +91,7 @@ class Leader:
             scale=self.scales[song], registers=self.registers[song],
         )  # fmt: skip
 
-    def lead(self, chart: Chart, reader: Reader, logits: Floats) -> None:
+    def lead(self, chart: Chart, strictness: float, reader: Reader, logits: Floats) -> None:
         """Move the logits (vocabulary,) of what comes next to what the chart wants; drums are left alone."""
         role, bar = reader.role, reader.bar
         if role in (DRUMS, len(ROLES)):
@@ -100,7 +99,7 @@ class Leader:
         if reader.fresh:
             back = min(bar, t.MOST_BACK)
             others = (chart.chords[bar - back : bar] != chart.chords[bar]).any(1)[::-1].astype(int)
-            logits[t.REPEAT.start : t.REPEAT.start + back] += STRICTNESS * self.repeat[role][others]
+            logits[t.REPEAT.start : t.REPEAT.start + back] += strictness * self.repeat[role][others]
             return
         half = int(reader.position * 2 >= ticks_per_bar(TIME_SIGNATURES[reader.signatures[-1]]))
         chord = int(chart.chords[bar, half]) - 1
@@ -108,20 +107,21 @@ class Leader:
             place = int(places(np.array(reader.position)))
             pitches = logits[t.PITCH.start : t.PITCH.stop]
             before = np.logaddexp.reduce(pitches)
-            pitches += self._of_pitch[role, place, chord] + self._of_shape[role, chord, reader.shape][_CLASSES]
+            of_shape = self._of_shape[role, chord, reader.shape][_CLASSES]
+            pitches += strictness * self._of_pitch[role, place, chord] + strictness * of_shape
             pitches += before - np.logaddexp.reduce(pitches)
 
     @cached_property
     def _of_pitch(self) -> Floats:
         """(ROLES, PLACES, CHORDS - 1, 128)."""
         chords, pitches = np.arange(CHORDS - 1)[:, None], np.arange(128)
-        of_pitch: Floats = STRICTNESS * self.pitch[:, :, chords // 12, (pitches - chords) % 12]
+        of_pitch: Floats = self.pitch[:, :, chords // 12, (pitches - chords) % 12]
         return of_pitch
 
     @cached_property
     def _of_shape(self) -> Floats:
         """(ROLES, CHORDS - 1, SHAPES, 12): by the class of the lowest pitch."""
-        of_shape: Floats = STRICTNESS * self.outside[:, None, None, None] * OUTSIDE
+        of_shape: Floats = self.outside[:, None, None, None] * OUTSIDE
         return of_shape
 
     def save(self, path: Path) -> None:

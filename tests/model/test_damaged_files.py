@@ -46,7 +46,7 @@ def use_leader(path: Path) -> None:
         reader.push(token)
     for seed in range(3):
         chart = leader.draw(12, (4, 4), np.random.default_rng(seed))
-        leader.lead(chart, reader, np.zeros(len(t.NAMES), np.float32))
+        leader.lead(chart, 1.6, reader, np.zeros(len(t.NAMES), np.float32))
 
 
 READERS: dict[str, tuple[Callable[[Path], Any], ...]] = {

@@ -36,9 +36,9 @@ def after(stream: list[int], bars: int) -> Reader:
     return reader
 
 
-def moved(leader: Leader, chart: Chart, reader: Reader) -> np.ndarray:
+def moved(leader: Leader, chart: Chart, reader: Reader, strictness: float = 1.6) -> np.ndarray:
     logits = np.zeros(len(t.NAMES), np.float32)
-    leader.lead(chart, reader, logits)
+    leader.lead(chart, strictness, reader, logits)
     return logits
 
 
@@ -62,6 +62,19 @@ def test_notes_of_the_chord_become_likelier_but_not_a_note_as_such():
     assert {pitch % 12 for pitch in np.flatnonzero(pitches == pitches.max())} == {4, 7, 11}
     assert np.logaddexp.reduce(pitches) == pytest.approx(np.log(128), abs=1e-4)
     assert not logits[: t.PITCH.start].any()
+
+
+def test_a_stricter_genre_moves_the_odds_further_and_one_of_strictness_0_not_at_all():
+    of_pitch = {
+        strictness: moved(make_leader(), chart_of(E_MINOR), after(struck(LEAD), 1), strictness)[t.PITCH.start :][:128]
+        for strictness in (0, 1, 2)
+    }
+    inside, outside = 64, 66  # E, F sharp
+
+    assert not of_pitch[0].any()
+    assert of_pitch[2][inside] - of_pitch[2][outside] == pytest.approx(
+        2 * (of_pitch[1][inside] - of_pitch[1][outside]), rel=1e-4
+    )
 
 
 def test_a_shape_is_held_to_the_chord_with_all_its_notes():

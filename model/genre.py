@@ -112,7 +112,7 @@ class Sampling:
 
     method: Literal["probability", "embedding"] = "probability"
     takes: int = 8  # played at once for a song, for the critic to pick one; the time of a song grows with them
-    strictness: float = 1.6  # how many times the leader's numbers are taken; with 1 real songs are foretold best
+    strictness: float = 1.6  # times that the leader's numbers are taken; 1 foretells real songs best, 1.6 was folk's
     freedom: tuple[Freedom, ...]
 
 

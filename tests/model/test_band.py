@@ -166,6 +166,18 @@ def test_what_the_chart_lets_return_returns_and_the_seed_draws_the_chart(band: B
     assert without_chances(song) != without_chances(band.compose(make_request(bars=14)))
 
 
+def test_the_genre_says_how_strict_its_leader_is(band: Band):
+    led = [
+        replace(band, leader=make_leader(), genre=replace(band.genre, sampling=replace(band.genre.sampling,
+                                                                                      strictness=strictness)))
+        for strictness in (0.0, 4.0)
+    ]  # fmt: skip
+
+    free, strict = (band.compose(make_request(bars=8)) for band in led)
+
+    assert without_chances(free) != without_chances(strict)
+
+
 def test_a_song_that_copies_a_known_one_is_dropped_for_the_next(band: Band):
     song = band.compose(make_request(bars=8))
     known = build_index([song])

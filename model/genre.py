@@ -92,8 +92,9 @@ class Freedom:
     `noise` is, for sampling from the embedding space, how much of chance is held for a bar: from 0, none, to below 1;
     its square is the share of the variance. The rest is drawn at the temperatures, those of rhythm and pitch cooler by
     that share. `repeats` is a factor on the odds that a part repeats a bar: a band that hears only itself does so more
-    often than the songs that it learned from. `same_pitch` is one on the odds that a part strikes the pitch
-    that it struck last: such a band stays on a note, too.
+    often than the songs that it learned from. `rests` is one on the odds that a part rests all through a bar, and
+    `same_pitch` one on the odds that it strikes the pitch that it struck last: such a band rests more, and stays on a
+    note, too.
     """
 
     randomness: float
@@ -103,6 +104,7 @@ class Freedom:
     top_p: float
     noise: float
     repeats: float = 1.0
+    rests: float = 1.0
     same_pitch: float = 1.0
 
 
@@ -288,7 +290,7 @@ def _out_of_range(genre: Genre) -> Iterator[str]:
                 allowed = f"from {least} to {most}" if most < math.inf else f"of {least} at least"
                 yield f"players[{index}].{key} of the {player.role} is {value:g}; choose one {allowed}"
     for index, row in enumerate(genre.sampling.freedom):
-        for key in ("rhythm", "pitch", "structure", "top_p", "same_pitch"):
+        for key in ("rhythm", "pitch", "structure", "top_p", "rests", "same_pitch"):
             if getattr(row, key) <= 0:
                 yield f"sampling.freedom[{index}].{key} is {getattr(row, key):g}; choose one above 0"
         if row.top_p > 1:

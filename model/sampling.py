@@ -8,8 +8,8 @@ as the noise adds to chance. So what is alike in meaning becomes likelier togeth
 first way know nothing of each other. A draw is perturbation by Gumbel noise (Papandreou and Yuille 2011,
 perturb-and-MAP); here a share of its variance is moved into a space where tokens have neighbours.
 
-Either way the pitch that a part struck last has the odds that the genre leaves it: a band that hears only itself stays
-on a note for longer than real players do.
+Either way a rest, and the pitch that a part struck last, have the odds that the genre leaves them: a band that hears
+only itself rests and stays on a note for longer than real players do.
 """
 
 import math
@@ -65,6 +65,7 @@ class Singer:
     piece: Piece
     reader: Reader
     odds: Floats  # as `odds_of` says
+    rests: float  # added to the logit of a rest
     same_pitch: float  # added to the logit of the pitch that a part struck last
     moods: np.random.Generator
     deviation: np.float32  # of a mood
@@ -112,7 +113,7 @@ def _singer(piece: Piece, network: Composer, method: Method) -> Singer:
     length = float(network.token.weight.detach().norm(dim=1).mean())
     singer = Singer(
         piece=piece, reader=Reader(piece.bars), odds=odds_of(piece.freedom, cooler=(1 - noise**2) ** 0.5),
-        same_pitch=math.log(piece.freedom.same_pitch), moods=piece.rng.spawn(1)[0],
+        rests=math.log(piece.freedom.rests), same_pitch=math.log(piece.freedom.same_pitch), moods=piece.rng.spawn(1)[0],
         deviation=np.float32(noise * GUMBEL_DEVIATION / length),
         mood=np.zeros(network.architecture.width, dtype=np.float32),
     )  # fmt: skip
@@ -134,6 +135,7 @@ def _sing(stage: Sequence[Singer], hidden: Floats, nearness: Callable[[Floats], 
         for singer, row in zip(singing, logits, strict=True):
             if singer.piece.lead:
                 singer.piece.lead(singer.reader, row)
+            row[t.REST] += singer.rests
             if (last := singer.reader.last_pitch) is not None:
                 row[t.PITCH[last]] += singer.same_pitch
         odds = np.array([singer.odds for singer in singing])

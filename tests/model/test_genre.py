@@ -185,6 +185,7 @@ def test_a_value_of_another_type_is_named_with_what_to_write(tmp_path: Path, old
         ("{ randomness = 0,", "{ randomness = 0.5,", "rise from 0 to 1"),
         ("[sampling]", "[sampling]\nstrictness = -1", "sampling.strictness is -1; choose it from 0, no chords, to 4"),
         ("rhythm = 0.9", "rhythm = 0", ".rhythm is 0; choose one above 0"),
+        ("noise = 0.9", "noise = 0.9, rests = 0", "sampling.freedom[1].rests is 0; choose one above 0"),
         ("top_p = 0.98", "top_p = 1.5", ".top_p is 1.5; choose one of 1 at most"),
         ("noise = 0.9", "noise = 1", "sampling.freedom[1].noise is 1; choose one from 0 to below 1"),
         ("[sampling]", '[look]\nink = "red"\n[sampling]', "look.ink is 'red'; write it as #rrggbb"),

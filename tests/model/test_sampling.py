@@ -311,6 +311,19 @@ def test_the_more_odds_the_last_pitch_has_the_oftener_a_note_is_struck_again():
     assert 3 * usual < often < always
 
 
+def test_the_more_odds_a_rest_has_the_more_bars_are_empty():
+    network = small_composer()
+
+    def empty(factor: float) -> float:
+        songs = compose(network, list(range(8)), bars=4, freedom=replace(FREE, rests=factor))
+        filled = [len(np.unique(columns(part, song).bars)) for song in songs for part in song.parts]
+        return 1 - float(np.mean(filled)) / 4
+
+    never, usual, always = (empty(factor) for factor in (1e-9, 1, 1e9))
+
+    assert never == 0 < usual < always
+
+
 def test_drums_have_no_last_pitch_and_other_parts_keep_theirs_through_a_rest():
     reader = Reader(2)
     names = [

@@ -18,6 +18,7 @@ from rich.markup import escape
 from bot import platforms
 from bot.housekeeping import Keeping
 from bot.ledger import Ledger
+from bot.metrics import metrics_address
 from bot.platforms.base import Platform, TryLater
 from bot.settings import Settings
 from model.errors import NeedsOperator
@@ -114,9 +115,10 @@ def _redis_settings(redis: Redis) -> str:
 def _settings(environment: Mapping[str, str]) -> str:
     settings = Settings.from_environment(environment)
     Keeping.from_environment(environment, settings.manners)
+    if where := environment.get("LNH_METRICS", "").strip():
+        metrics_address(where)
     for name in environment:
-        bare = name.removesuffix("_FILE")
-        if name.startswith("LNH_") and bare not in VARIABLES:
+        if name.startswith("LNH_") and name not in VARIABLES:
             near = get_close_matches(name, VARIABLES, 1)
             raise NeedsOperator(f"{named(name)}: no such setting; " + (f"did you mean {near[0]}?" if near else OURS))
     return f"default genre {settings.default_genre}"

@@ -13,6 +13,7 @@ from bot.manners import USUAL, Manners
 from bot.mention import Mention
 from bot.platforms.base import Closed, Gone, Platform, Rejected, TryLater, asking
 from bot.post import Post
+from model.errors import NeedsOperator
 from model.genre import Genre
 from model.request import KEY_PATTERN
 from worker.desk import at_desk
@@ -23,6 +24,7 @@ log = logging.getLogger(__name__)
 
 STORE_AGAIN_SECONDS = 60.0
 LONGEST_WAIT_SECONDS = 24 * 3600  # for a network that puts us off, since the post came to its present state
+MEDIA_KEPT_SECONDS = 12 * 3600  # after which a track is uploaded anew; networks keep one that is not posted for a day
 
 
 class Deliverer:
@@ -78,20 +80,32 @@ class Deliverer:
             self._gates.refused(trouble, "answering")
         except TryLater as later:
             self._wait(post, later)
+        except FileNotFoundError:
+            self._play_again(post)
         except CannotReach as trouble:
             self._wait(post, TryLater(STORE_AGAIN_SECONDS, str(trouble)))
         except Gone as gone:
+            self._gates.let_in(platform.name, "answering")
             self._ledger.close_post(post.key, f"nobody to answer: {gone}")
         except Rejected as rejection:
+            self._gates.let_in(platform.name, "answering")
             self._take_rejection(post, str(rejection))
 
     def _wait(self, post: Post, later: TryLater) -> None:
         """Try later, but not for ever: after a day nobody waits for the answer any more."""
         log.warning("%s", later)
-        if time.time() - max(post.times.values()) > LONGEST_WAIT_SECONDS:
+        since = max(moment for what, moment in post.times.items() if what != "uploaded_again")
+        if time.time() - since > LONGEST_WAIT_SECONDS:
             self._ledger.close_post(post.key, f"given up after a day: {later.reason}")
         else:
             self._ledger.wait(post.key, later.seconds)
+
+    def _play_again(self, post: Post) -> None:
+        """A track that the store has lost is composed once more, as its seed is known; once, and then it has failed."""
+        if "played_again" in post.times:
+            raise NeedsOperator(f"LNH_STORE {self._store.url} has lost the track twice; do all workers use this store?")
+        log.warning("the store has lost the track; it is played again")
+        self._ledger.play_again(post.key)
 
     def _take_rejection(self, post: Post, reason: str) -> None:
         """A song that the network does not take becomes an apology; words that it does not take, silence."""
@@ -117,27 +131,34 @@ class Deliverer:
         if now is None or not now.open:
             log.info("was called off")
             return
-        notice = {"notice": post.notice} if post.notice else {}
+        song = media_id if now.state == "uploaded" else None  # it may have been given up while we uploaded
         with asking(platform):
-            reply_id = platform.reply(_as_answered(post), self._text(now, platform), media_id, **notice)
-        self._ledger.answered(post.key, reply_id)
+            reply_id = platform.reply(_as_answered(post), self._text(now, platform), song)
+        self._ledger.answered(post.key, reply_id, with_song=song is not None)
         if answered := self._ledger.find(post.key):
             count_song(answered)
 
     def _media_id(self, post: Post, platform: Platform) -> str | None:
-        """Upload the track of a post, once."""
-        if post.state != "rendered" or post.request is None or post.track is None:
-            return post.media_id if post.state == "uploaded" else None
+        """Upload the track of a post, once, and again when the network has thrown it away by now."""
+        if post.state not in ("rendered", "uploaded") or post.request is None or post.track is None:
+            return None
+        latest = max(post.times.get("uploaded", 0.0), post.times.get("uploaded_again", 0.0))
+        if post.state == "uploaded" and time.time() - latest < MEDIA_KEPT_SECONDS:
+            return post.media_id
         with asking(platform):
             if not platform.still_there(post.mention):
                 raise Gone("it was deleted while we played")
-        alt_text = phrases.alt_text(post.request, post.track, self._genres[post.request.genre])
+        genre = self._genres.get(post.request.genre)
+        alt_text = phrases.alt_text(post.request, post.track, genre.title if genre else post.request.genre)
         with at_desk() as folder:
             media = self._store.fetch(post.track, platform.media_type, folder)
             cover = self._store.fetch(post.track, PNG, folder)
             with asking(platform):
                 media_id = platform.upload(media, cover, alt_text)
-        self._ledger.uploaded(post.key, media_id)
+        if post.state == "uploaded":
+            self._ledger.uploaded_again(post.key, media_id)
+        else:
+            self._ledger.uploaded(post.key, media_id)
         return media_id
 
     def _text(self, post: Post, platform: Platform) -> str:

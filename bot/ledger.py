@@ -34,7 +34,10 @@ class Ledger(LedgerFile):
         with self._transaction() as db:
             for mention in mentions:
                 self.hear(mention)
-            db.execute("INSERT OR REPLACE INTO bookmarks VALUES (?, ?, ?)", (platform, bookmark, time.time()))
+            db.execute(
+                "INSERT INTO bookmarks VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET bookmark = excluded.bookmark",
+                (platform, bookmark, time.time()),
+            )
 
     def hear(self, mention: Mention) -> None:
         """Commit a mention not seen before; the bookmark stays, so that it may be read once more."""
@@ -47,6 +50,16 @@ class Ledger(LedgerFile):
     def polled(self, platform: str) -> None:
         """Note that a platform was read to its end."""
         self._write("UPDATE bookmarks SET polled_at = ? WHERE platform = ?", time.time(), platform)
+
+    def watch(self, platforms: Iterable[str]) -> None:
+        """Note which platforms are switched on: of others `last_polls` tells nothing, and their bookmarks stay."""
+        marks = json.dumps(list(platforms))
+        with self._transaction() as db:
+            db.execute(
+                "UPDATE bookmarks SET polled_at = iif(platform IN (SELECT value FROM json_each(?)),"
+                " iif(polled_at = 0, ?, polled_at), 0)",
+                (marks, time.time()),
+            )
 
     def accept(self, request: ComposeRequest, remarks: Sequence[str]) -> ComposeRequest:
         """Accept a song, and give it its take: one more than its author's last of that title, or more if it asks so."""
@@ -130,10 +143,28 @@ class Ledger(LedgerFile):
         """Its file is on the network."""
         self._move(key, "uploaded", since=("rendered",), media_id=media_id)
 
-    def answered(self, key: str, reply_id: str) -> None:
-        """It is posted; a refusal or an apology was said, and its state stays."""
+    def uploaded_again(self, key: str, media_id: str) -> None:
+        """Its file is on the network once more, as networks throw away what was uploaded and not posted."""
+        self._write(
+            "UPDATE posts SET media_id = ?, times = json_set(times, '$.uploaded_again', ?)"
+            " WHERE key = ? AND open AND state = 'uploaded'",
+            media_id, time.time(), key,
+        )  # fmt: skip
+
+    def play_again(self, key: str) -> None:
+        """Its track is gone from the store: it is to be composed once more."""
         with self._transaction() as db:
-            self._move(key, "posted", since=("accepted", "uploaded"))
+            self._move(key, "accepted", since=("rendered", "uploaded"))
+            db.execute(
+                "UPDATE posts SET track = NULL, times = json_set(times, '$.played_again', ?) WHERE key = ?",
+                (time.time(), key),
+            )
+
+    def answered(self, key: str, reply_id: str, *, with_song: bool = False) -> None:
+        """It is posted; a refusal or an apology was said, and its state stays, but not where a song was posted."""
+        given_up: tuple[State, ...] = ("failed",) if with_song else ()  # by hand, meanwhile
+        with self._transaction() as db:
+            self._move(key, "posted", since=("accepted", "uploaded", *given_up))
             db.execute("UPDATE posts SET reply_id = ?, open = 0 WHERE key = ?", (reply_id, key))
 
     def taken_down(self, key: str) -> None:
@@ -147,12 +178,9 @@ class Ledger(LedgerFile):
             self._move(key, "done", since=("accepted",))
             db.execute("UPDATE posts SET open = 0 WHERE key = ?", (key,))
 
-    def notice(self, key: str, text: str) -> bool:
-        """Note what is about to be said about the line; False when its author heard enough of us within the hour."""
-        with self._transaction() as db:
-            told = self._speaks(key)
-            db.execute("UPDATE posts SET notice = ? WHERE key = ? AND ?", (text, key, told))
-            return told
+    def notice(self, key: str) -> bool:
+        """Note that something is about to be said about the line; False when its author heard of us within the hour."""
+        return self._speaks(key)
 
     def fail(self, key: str, reason: str) -> None:
         """Give a song up; an apology is still to be said."""
@@ -178,7 +206,10 @@ class Ledger(LedgerFile):
     # ---- by the operator's hand
 
     def retry(self, key: str) -> bool:
-        """Let an open row wait no more, and begin anew with one that was given up without a word; False for others."""
+        """Let an open row wait no more, and begin anew with one that was given up without a word; False for others.
+
+        Whose author wants no answer of ours stays as it is.
+        """
         now = time.time()
         with self._transaction() as db:
             waits = db.execute("UPDATE posts SET not_before = 0 WHERE key = ? AND open", (key,)).rowcount
@@ -187,7 +218,9 @@ class Ledger(LedgerFile):
                 " reason = iif(state = 'refused', reason, ''), times = json_set(times, '$.retried', ?),"
                 " state = CASE WHEN state = 'refused' THEN state"
                 " WHEN json_extract(times, '$.accepted') IS NULL THEN 'seen' ELSE 'accepted' END"
-                " WHERE key = ? AND NOT open AND reply_id IS NULL AND state IN ('failed', 'refused')",
+                " WHERE key = ? AND NOT open AND reply_id IS NULL AND state IN ('failed', 'refused')"
+                " AND NOT EXISTS (SELECT 1 FROM people WHERE people.platform = posts.platform"
+                " AND people.author_id = posts.author_id AND stopped)",
                 (now, key),
             ).rowcount
         return waits + begins > 0
@@ -215,10 +248,13 @@ class Ledger(LedgerFile):
         return bool(self._read(query, platform, author_id))
 
     def songs_since(self, platform: str, author_id: str, moment: float) -> int:
-        """How many songs of someone were accepted since a Unix time, without those that failed or were called off."""
+        """How many songs of someone were accepted since a Unix time, without those that we owed an apology for.
+
+        Those count that their author called off or deleted: they were played, or take their turn on the queue.
+        """
         query = (
             "SELECT count(*) AS number FROM posts WHERE platform = ? AND author_id = ? AND request IS NOT NULL"
-            " AND state NOT IN ('failed', 'left') AND json_extract(times, '$.accepted') > ?"
+            " AND NOT (state = 'failed' AND (open OR reply_id IS NOT NULL)) AND json_extract(times, '$.accepted') > ?"
         )
         return int(self._read(query, platform, author_id, moment)[0]["number"])
 
@@ -274,8 +310,9 @@ class Ledger(LedgerFile):
         return post_of(rows[0]) if rows else None
 
     def last_polls(self) -> dict[str, float]:
-        """Platform to Unix time at which it was last read to its end."""
-        return {row["platform"]: row["polled_at"] for row in self._read("SELECT * FROM bookmarks")}
+        """Platform that is switched on to Unix time at which it was last read to its end, or first read at all."""
+        rows = self._read("SELECT * FROM bookmarks WHERE polled_at > 0")
+        return {row["platform"]: row["polled_at"] for row in rows}
 
     # ---- the file
 

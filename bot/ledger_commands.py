@@ -12,7 +12,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from bot.ledger import Ledger
-from bot.ledger_file import copy_back
+from bot.ledger_file import copy_back, whole_file
 from bot.post import Post, State
 from bot.reception import SEEN_BY_MANY
 from bot.settings import Settings, read_environment
@@ -113,17 +113,11 @@ def give_up_post(key: str) -> None:
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
 def back_up(file: Path) -> None:
     """Copy the ledger to a new file, whole, while the bot runs."""
-    with _opened() as ledger, writing(file):
+    with _opened() as ledger:
         if file.exists():
             raise NeedsOperator(f"{file}: is there already; name another file")
-        half = file.with_name(f".{file.name}.part")
-        half.unlink(missing_ok=True)
-        try:
-            half.touch(mode=0o600)  # it holds what people wrote
+        with whole_file(file) as half:
             ledger.copy_to(half)
-            half.replace(file)
-        finally:
-            half.unlink(missing_ok=True)
     click.echo(f"{file}: {file.stat().st_size} bytes")
 
 
@@ -163,6 +157,8 @@ def _find(ledger: Ledger, key: str) -> Post:
 def _why_not(post: Post) -> str:
     if post.reply_id is not None:
         return f"it was answered with {post.reply_id}, and nothing is answered twice"
+    if post.state in ("failed", "refused"):
+        return "its author wrote /stop and wants no answer of ours"
     return "it was left or done without an answer, on purpose"
 
 

@@ -7,8 +7,8 @@ from pathlib import Path
 from threading import RLock
 from typing import Any
 
-from bot.tables import prepare
-from model.errors import NeedsOperator
+from bot.tables import TooNew, check_version, prepare
+from model.errors import NeedsOperator, writing
 
 
 class LedgerFile:
@@ -73,15 +73,35 @@ def copy_back(kept: Path, path: Path) -> None:
     """Make a ledger of a copy of one.
 
     Raises:
-        NeedsOperator: The copy is damaged, or no ledger.
+        NeedsOperator: The copy is damaged, of a later version, or no ledger; or there is no room for it.
     """
-    try:
-        with closing(sqlite3.connect(f"{kept.absolute().as_uri()}?immutable=1", uri=True)) as source:
+    with closing(sqlite3.connect(f"{kept.absolute().as_uri()}?immutable=1", uri=True)) as source:
+        try:
             (found,) = source.execute("PRAGMA integrity_check").fetchone()
             source.execute("SELECT count(*) FROM posts")
             if found != "ok":
                 raise sqlite3.DatabaseError(found)
-            with closing(sqlite3.connect(path)) as target:
+            check_version(source)
+        except TooNew as error:
+            raise NeedsOperator(f"{kept}: {error}") from error
+        except sqlite3.Error as error:
+            raise NeedsOperator(f"{kept}: {error}; take another back-up") from error
+        try:
+            with whole_file(path) as half, closing(sqlite3.connect(half)) as target:
                 source.backup(target)
-    except sqlite3.Error as error:
-        raise NeedsOperator(f"{kept}: {error}; take another back-up") from error
+        except sqlite3.Error as error:
+            raise NeedsOperator(f"{path}: {error}; make room, or mend the rights") from error
+
+
+@contextmanager
+def whole_file(path: Path) -> Iterator[Path]:
+    """A file beside, for the owner alone as it holds what people wrote; it takes the name when it was written whole."""
+    half = path.with_name(f".{path.name}.part")
+    with writing(path):
+        half.unlink(missing_ok=True)
+        try:
+            half.touch(mode=0o600)
+            yield half
+            half.replace(path)
+        finally:
+            half.unlink(missing_ok=True)

@@ -68,17 +68,31 @@ def serve_metrics(where: str, house: House, stop: Event) -> None:
     Raises:
         NeedsOperator: It is no port, or one that we cannot have.
     """
+    address, port = metrics_address(where)
     registry = CollectorRegistry()
     for each in (house, NETWORK_ERRORS, REFUSED, STAGE_SECONDS):
         registry.register(each)
     ProcessCollector(registry=registry)
-    address, _, port = where.rpartition(":")
     try:
-        server, _ = start_http_server(int(port), address.strip("[]") or "127.0.0.1", registry)
-    except (ValueError, OverflowError, OSError) as error:
-        raise NeedsOperator(
-            f"{named('LNH_METRICS')} is {where!r}: {error}; write a free port, 9464 or 0.0.0.0:9464"
-        ) from error
+        server, _ = start_http_server(port, address, registry)
+    except OSError as error:
+        raise _no_address(where, str(error)) from error
     stop.wait()
     server.shutdown()
     server.server_close()
+
+
+def metrics_address(where: str) -> tuple[str, int]:
+    """Address and port of "PORT" or "ADDRESS:PORT".
+
+    Raises:
+        NeedsOperator: It is neither.
+    """
+    address, _, port = where.rpartition(":")
+    if not (port.isascii() and port.isdecimal() and len(port) <= 5 and int(port) < 2**16):
+        raise _no_address(where, "it names no port")
+    return address.strip("[]") or "127.0.0.1", int(port)
+
+
+def _no_address(where: str, why: str) -> NeedsOperator:
+    return NeedsOperator(f"{named('LNH_METRICS')} is {where!r}: {why}; write a free port, 9464 or 0.0.0.0:9464")

@@ -69,10 +69,10 @@ def help(genres: Mapping[str, Genre], default_genre: str, count: Count, max_leng
     return fit(lines, count, max_length)
 
 
-def alt_text(request: ComposeRequest, track: Track, genre: Genre) -> str:
-    """The music in words, for those who cannot hear it."""
+def alt_text(request: ComposeRequest, track: Track, genre: str) -> str:
+    """The music in words, for those who cannot hear it; a genre by its title."""
     return (
-        f"{genre.title}, {request.tempo_bpm:g} bpm, in {track.musical_key}, {_length(track.seconds)}: "
+        f"{genre}, {request.tempo_bpm:g} bpm, in {track.musical_key}, {_length(track.seconds)}: "
         f"“{request.title}”, take {request.take}, composed by a machine. You hear {_listing(track.players)}."
     )
 
@@ -97,6 +97,12 @@ def fit(lines: Sequence[str], count: Count, max_length: int) -> str:
 def in_line(songs: int) -> str:
     """A word to someone who will wait long."""
     return f"We have got your wish, and {songs} songs come before it: it will take a while."
+
+
+def is_about_line(text: str) -> bool:
+    """Whether a post of ours says `in_line`, of whatever length the line was."""
+    begin, end = in_line(-1).split("-1")
+    return begin in text and end in text
 
 
 # What a request was read as: remarks, in the reply from the most to the least telling.

@@ -32,7 +32,6 @@ class Post:
     media_id: str | None
     reply_id: str | None
     deletes: str | None  # key of the post whose answer is to be taken down
-    notice: str  # what was said while it waited in line
     open: bool  # something is left to do or say
     times: Mapping[str, float]  # state to Unix time
 
@@ -61,7 +60,6 @@ def post_of(row: sqlite3.Row) -> Post:
         media_id=row["media_id"],
         reply_id=row["reply_id"],
         deletes=row["deletes"],
-        notice=row["notice"],
         open=bool(row["open"]),
         times=json.loads(row["times"]),
     )

@@ -41,6 +41,7 @@ class Bot:
         beside: Sequence[Work] = (),
         on_hang_up: Callable[[], None] | None = None,
     ) -> None:
+        ledger.watch([platform.name for platform in platforms])
         music, manners = (settings.genres, settings.default_genre), settings.manners
         gates = Gates(platform.name for platform in platforms)
         self._listeners: list[Listener] = []

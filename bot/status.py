@@ -3,6 +3,7 @@
 import shutil
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -53,7 +54,7 @@ def show_status(settings: Settings) -> list[str]:
 
 
 def queue_names(redis: Redis, ledger: Ledger | None) -> list[str]:
-    """The compose queue, and the deliver queue of each network that was ever read."""
+    """The compose queue, and the deliver queue of each network that is switched on and was ever read."""
     platforms = ledger.last_polls() if ledger else ()
     return [COMPOSE, *(Queues(redis).to(platform).deliver for platform in platforms)]
 
@@ -120,7 +121,11 @@ def _disk_table(places: Mapping[str, Path]) -> Table:
 
 def _held(place: Path) -> int:
     """Bytes of the files that lie directly in a folder."""
-    return sum(file.stat().st_size for file in place.glob("*") if file.is_file())
+    held = 0
+    for file in place.glob("*"):
+        with suppress(FileNotFoundError):  # it was a passing one
+            held += file.stat().st_size if file.is_file() else 0
+    return held
 
 
 def room(place: Path) -> int:

@@ -84,16 +84,24 @@ def prepare(db: sqlite3.Connection) -> None:
         return
     db.execute("BEGIN IMMEDIATE")
     try:
-        version = _version(db)
-        if version > len(STEPS):
-            raise TooNew("this ledger is of a later version of lnh; run that one")
-        for statement in (statement for step in STEPS[version:] for statement in step):
+        check_version(db)
+        for statement in (statement for step in STEPS[_version(db) :] for statement in step):
             db.execute(statement)
         db.execute(f"PRAGMA user_version = {len(STEPS)}")
         db.execute("COMMIT")
     except BaseException:
         db.rollback()
         raise
+
+
+def check_version(db: sqlite3.Connection) -> None:
+    """Whether we know a ledger of this version.
+
+    Raises:
+        TooNew: It is of a later one.
+    """
+    if _version(db) > len(STEPS):
+        raise TooNew("this ledger is of a later version of lnh; run that one")
 
 
 def _version(db: sqlite3.Connection) -> int:

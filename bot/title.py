@@ -39,7 +39,7 @@ def clean(text: str, longest: int = LONGEST_TITLE) -> str:
     Returns:
         At most `longest` graphemes, the last one "…" where there was more; "" when nothing is left.
     """
-    return _shorten(_unwrap(_disarm(without_mentions(text))), longest)
+    return _unwrap(_shorten(_unwrap(_disarm(without_mentions(text))), longest))  # what was cut off may be a quote
 
 
 def without_mentions(text: str) -> str:

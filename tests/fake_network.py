@@ -81,7 +81,7 @@ class FakeNetwork:
         self._add("uploads", {"id": media_id, "name": media.name, "alt_text": alt_text})
         return media_id
 
-    def reply(self, mention: Mention, text: str, media_id: str | None, notice: str = "") -> str:
+    def reply(self, mention: Mention, text: str, media_id: str | None) -> str:
         self._fall_into_trouble("reply")
         for reply in self.replies:
             if reply["key"] == mention.key:

@@ -103,11 +103,11 @@ class Platform(Protocol):
         """
         ...
 
-    def reply(self, mention: Mention, text: str, media_id: str | None, notice: str = "") -> str:
+    def reply(self, mention: Mention, text: str, media_id: str | None) -> str:
         """Answer a post with `@author text`, never wider than it; at most once for a mention's key.
 
-        Looks for an answer of ours first where the network does not promise to drop a second one. One that says
-        `notice`, a word about the line, does not count; it is only given where the platform `says_line`.
+        Looks for an answer of ours first where the network does not promise to drop a second one. A word about the
+        line does not count; it is only said where the platform `says_line`.
 
         Returns:
             Id of our post.

@@ -72,7 +72,7 @@ class ConsolePlatform:
                 shutil.copy2(file, self._folder / file.name)
         return str(self._folder / media.name)
 
-    def reply(self, mention: Mention, text: str, media_id: str | None, notice: str = "") -> str:  # noqa: ARG002
+    def reply(self, mention: Mention, text: str, media_id: str | None) -> str:
         """Print the answer, and the files of the track below it."""
         if mention.key not in self._answers:
             print(f"→ @{mention.author_handle} {text}", file=self._out)

@@ -22,6 +22,7 @@ import regex
 import requests
 from mastodon import Mastodon, StreamListener, errors
 
+from bot import phrases
 from bot.mention import Mention, Visibility
 from bot.platforms.base import OUT_OF_SHAPE, Gone, Page, Rejected, TryLater, seconds_to_wait
 from bot.platforms.html_text import Named, to_text
@@ -39,7 +40,7 @@ STREAM_SILENCE_S = 60.0  # after which a stream is dead: Mastodon sends a heartb
 MEDIA_DEADLINE_S = 300.0
 MEDIA_PAUSE_S = 2.0
 HANDLE_ROOM = 66  # "@", a name of up to 64 characters, and a space
-ANSWERED_AS: dict[str, Visibility] = {"public": "unlisted", "unlisted": "unlisted", "private": "private"}
+ANSWERED_AS: dict[str, Visibility] = {"public": "unlisted", "unlisted": "unlisted"}  # all else to its author alone
 
 Meaning = Literal["network", "rate", "server", "token", "gone", "by status", "bug"]
 MEANINGS: dict[type[Exception], Meaning] = {
@@ -211,10 +212,13 @@ class MastodonPlatform:
             )
             return self._ready(uploaded)
 
-    def reply(self, mention: Mention, text: str, media_id: str | None, notice: str = "") -> str:
-        """Answer the author alone, as visible as the post but never on the public timelines."""
+    def reply(self, mention: Mention, text: str, media_id: str | None) -> str:
+        """Answer the author alone, never on the public timelines; what only followers see is answered directly.
+
+        "Followers" would be ours, not those of its author.
+        """
         with self._asking(Gone, Rejected):
-            return self._our_answer(mention, notice) or self._post(mention, text, media_id)
+            return self._our_answer(mention) or self._post(mention, text, media_id)
 
     def delete(self, reply_id: str) -> None:
         """Take a post of ours down, with its media."""
@@ -223,7 +227,8 @@ class MastodonPlatform:
 
     def _rows(self, **page: Any) -> list[Any]:
         with self._asking():
-            return list(self._api.notifications(types=["mention"], **page))
+            rows = list(self._api.notifications(types=["mention"], **page))
+            return [row for row in rows if row["id"]]  # what is no list of rows ends here
 
     def _pages_from_the_beginning(self) -> Iterator[Page]:
         pages: list[list[Any]] = []
@@ -277,14 +282,14 @@ class MastodonPlatform:
             uploaded = self._api.media(str(uploaded["id"]))
         return str(uploaded["id"])
 
-    def _our_answer(self, mention: Mention, notice: str) -> str | None:
+    def _our_answer(self, mention: Mention) -> str | None:
         below = self._api.status_context(mention.id)["descendants"]
         ours = [
             str(status["id"])
             for status in below
             if str(status.get("in_reply_to_id")) == mention.id
             and str(status["account"]["id"]) == self._own_id
-            and not (notice and notice in to_text(status.get("content") or ""))
+            and not phrases.is_about_line(to_text(status.get("content") or ""))
         ]
         return ours[0] if ours else None
 
@@ -328,7 +333,10 @@ class MastodonPlatform:
 
     @contextmanager
     def _asking(self, *expected: type[Exception]) -> Iterator[None]:
-        """Turn the library's errors into ours; Gone and Rejected only where they are expected."""
+        """Turn the library's errors into ours; Gone and Rejected only where they are expected.
+
+        An answer out of shape is a server in trouble: it must not end what other networks have going.
+        """
         try:
             yield
         except errors.MastodonError as error:
@@ -341,6 +349,8 @@ class MastodonPlatform:
                 f"mastodon: {self._base_url} answered {_status(error)} to a plain question; is MASTODON_BASE_URL"
                 " the address of a server that speaks Mastodon's API?"
             ) from error
+        except OUT_OF_SHAPE as error:
+            raise TryLater(60, f"mastodon: {self._base_url} answered out of shape ({type(error).__name__})") from error
 
     def _translated(self, error: errors.MastodonError, expected: tuple[type[Exception], ...]) -> Exception | None:
         """None for what is a bug of ours."""

@@ -6,6 +6,7 @@ when someone says so. Reading asks for the names of fields before and after X re
 
 import html
 import logging
+import re
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -63,8 +64,7 @@ class XPlatform:
     def newest_bookmark(self) -> str:
         """Id of the newest mention."""
         with _plain_question():
-            answer = self._mentions(max_results=5)
-        return _newest(answer)
+            return _newest(self._mentions(max_results=5))
 
     def pages(self, bookmark: str) -> Iterator[Page]:
         """X pages backward only, so all that is new is read before the oldest page comes out.
@@ -73,10 +73,10 @@ class XPlatform:
         """
         with _plain_question():
             answers = list(_all_pages(lambda page: self._mentions(max_results=100, since_id=bookmark, **page)))
-        for answer in reversed(answers):
-            if _posts(answer):
-                bookmark = max(bookmark, min(_newest(answer), _id_of(time.time() - SETTLED_SECONDS), key=int), key=int)
-                yield Page(mentions=tuple(self._called(answer)), bookmark=bookmark)
+            read = [(tuple(self._called(answer)), _newest(answer)) for answer in reversed(answers) if _posts(answer)]
+        for mentions, newest in read:
+            bookmark = max(bookmark, min(newest, _id_of(time.time() - SETTLED_SECONDS), key=int), key=int)
+            yield Page(mentions=mentions, bookmark=bookmark)
 
     def stream(self, tell: Callable[[Mention], None], stop: Event) -> None:
         """None: X's streams are not for one account's mentions."""
@@ -105,7 +105,7 @@ class XPlatform:
             self._client.ask("POST", "/2/media/metadata", json={"id": media_id, "metadata": alt})
         return media_id
 
-    def reply(self, mention: Mention, text: str, media_id: str | None, notice: str = "") -> str:  # noqa: ARG002
+    def reply(self, mention: Mention, text: str, media_id: str | None) -> str:
         """Answer the post; on X everything is public."""
         try:
             return self._our_answer(mention) or self._post(mention, text, media_id)
@@ -141,7 +141,8 @@ class XPlatform:
 
     def _names_us(self, post: Json) -> bool:
         reposted = any(kind == "retweeted" for kind, _ in _references(post))
-        return not reposted and f"@{self._own['username']}".casefold() in _text(post).casefold()
+        own = rf"@{re.escape(self._own['username'])}(?!\w)"
+        return not reposted and re.search(own, _text(post), re.IGNORECASE) is not None
 
     def _mention(self, post: Json, author: Json) -> Mention:
         versions = post.get("edit_history_post_ids") or post.get("edit_history_tweet_ids") or [post["id"]]
@@ -208,8 +209,8 @@ def _plain_question(*expected: type[Exception]) -> Iterator[None]:
         if isinstance(error, expected):
             raise
         raise NeedsOperator(f"{error}; see the rights of the app in X's developer portal") from error
-    except KeyError as error:
-        raise TryLater(60, f"x: an answer of X lacks {error}") from error
+    except OUT_OF_SHAPE as error:
+        raise TryLater(60, f"x: X answered out of shape ({type(error).__name__})") from error
 
 
 def _all_pages(ask: Callable[[Json], Json]) -> Iterator[Json]:

@@ -7,6 +7,7 @@ from fake_network import FakeNetwork, make_mention
 from stub_studio import make_request
 
 from bot import deliver, gates, phrases
+from bot.counters import REFUSED
 from bot.deliver import Deliverer
 from bot.gates import Gates
 from bot.ledger import Ledger
@@ -339,3 +340,92 @@ def test_a_network_that_puts_us_off_is_asked_for_a_day_and_no_longer(deliverer, 
 
     assert (ledger.find(KEY).state, ledger.find(KEY).open) == ("failed", False)
     assert ledger.find(KEY).reason == "given up after a day: it is in trouble"
+
+
+def test_a_song_given_up_while_it_is_uploaded_is_apologised_for_without_it(deliverer, network, ledger, monkeypatch):
+    upload = network.upload
+    monkeypatch.setattr(network, "upload", lambda *files: (ledger.fail(KEY, "by hand"), upload(*files))[1])
+
+    deliverer.deliver(KEY, TRACK.to_json())
+
+    (reply,) = network.replies
+    assert (reply["media_id"], reply["text"].startswith("Sorry!")) == (None, True)
+    assert ledger.find(KEY).state == "failed"
+
+
+def test_a_song_given_up_while_it_is_posted_was_posted(deliverer, network, ledger, monkeypatch):
+    reply = network.reply
+    monkeypatch.setattr(network, "reply", lambda *words: (ledger.fail(KEY, "by hand"), reply(*words))[1])
+
+    deliverer.deliver(KEY, TRACK.to_json())
+
+    assert (network.replies[0]["media_id"], ledger.find(KEY).state) == ("1", "posted")
+
+
+def test_what_a_network_has_thrown_away_meanwhile_is_uploaded_again(deliverer, network, ledger, monkeypatch):
+    network.troubles["reply"] = [NeedsOperator("x: X wants to be paid")]
+    deliverer = Deliverer(
+        {"mastodon": network}, ledger, deliverer._store, load_genres(), "heavy-metal", gates=Gates(["mastodon", "x"])
+    )
+    deliverer.deliver(KEY, TRACK.to_json())
+    assert ledger.find(KEY).state == "uploaded"
+
+    later = deliver.MEDIA_KEPT_SECONDS + 1
+    monkeypatch.setattr(deliver.time, "time", lambda real=time.time: real() + later)
+    monkeypatch.setattr(gates.time, "monotonic", lambda real=time.monotonic: real() + later)
+    deliverer.deliver(KEY, None)
+
+    assert [upload["id"] for upload in network.uploads] == ["1", "2"]
+    assert (network.replies[0]["media_id"], ledger.find(KEY).state) == ("2", "posted")
+
+
+def test_a_network_that_puts_us_off_gets_no_longer_by_uploading_again(deliverer, network, ledger, monkeypatch):
+    network.troubles["reply"] = [TryLater(60, "it is in trouble") for _ in range(3)]
+    deliverer.deliver(KEY, TRACK.to_json())
+    first = ledger.find(KEY).times["uploaded"]
+
+    for hours in (13, 25):
+        monkeypatch.setattr(deliver.time, "time", lambda moment=first + hours * 3600: moment)
+        deliverer.deliver(KEY, None)
+
+    assert (ledger.find(KEY).state, ledger.find(KEY).open) == ("failed", False)
+
+
+def test_a_track_that_the_store_has_lost_is_played_again(deliverer, network, ledger, store, tmp_path):
+    store.remove(TRACK)
+
+    deliverer.deliver(KEY, TRACK.to_json())
+    post = ledger.find(KEY)
+    assert (post.state, post.open, post.track) == ("accepted", True, None)
+    store.put(tmp_path / "made", TRACK)
+    deliverer.deliver(KEY, TRACK.to_json())
+
+    assert ledger.find(KEY).state == "posted"
+
+
+def test_a_store_that_loses_every_track_is_the_operators_matter(deliverer, ledger, store):
+    store.remove(TRACK)
+    deliverer.deliver(KEY, TRACK.to_json())
+
+    with pytest.raises(NeedsOperator, match="has lost the track twice"):
+        deliverer.deliver(KEY, TRACK.to_json())
+
+
+def test_a_song_of_a_genre_that_is_gone_is_delivered(network, ledger, store):
+    Deliverer({"mastodon": network}, ledger, store, {}, "heavy-metal").deliver(KEY, TRACK.to_json())
+
+    assert network.uploads[0]["alt_text"].startswith("heavy-metal, 160 bpm")
+    assert ledger.find(KEY).state == "posted"
+
+
+def test_a_network_that_says_that_nobody_is_there_lets_us_in(network, ledger, store, monkeypatch):
+    ours = Gates(["mastodon", "x"])
+    deliverer = Deliverer({"mastodon": network}, ledger, store, load_genres(), "heavy-metal", gates=ours)
+    network.troubles["reply"] = [NeedsOperator("402"), Gone("deleted")]
+    deliverer.deliver(KEY, TRACK.to_json())
+    assert REFUSED.labels("mastodon")._value.get() == 1
+
+    monkeypatch.setattr(gates.time, "monotonic", lambda real=time.monotonic: real() + gates.RETRY_SECONDS)
+    deliverer.deliver(KEY, None)
+
+    assert REFUSED.labels("mastodon")._value.get() == 0

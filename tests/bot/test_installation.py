@@ -32,6 +32,8 @@ def test_an_installation_can_be_a_bot_without_a_studio(redis_url, tmp_path, caps
         ({"LNH_KEEP_ROWS_DAYS": "0.1"}, "LNH_KEEP_ROWS_DAYS is 0.1; give 1 at least"),
         ({"LNH_STORE": "moon://tracks"}, "LNH_STORE is 'moon://tracks'"),
         ({"LNH_SONGS_A_DAY": "many"}, "LNH_SONGS_A_DAY is 'many'"),
+        ({"LNH_METRICS": "abc"}, "LNH_METRICS is 'abc': it names no port"),
+        ({"LNH_STORE_FILE": "/run/secrets/store"}, "LNH_STORE_FILE: no such setting; did you mean LNH_STORE?"),
         ({"LNH_BLOCKED": "nowhere.txt"}, "nowhere.txt: cannot be read"),
         ({"MASTODON_BASE_URL": "https://example.social"}, "MASTODON_ACCESS_TOKEN is not"),
     ],

@@ -198,9 +198,7 @@ def test_a_ledger_of_the_first_version_goes_on(tmp_path):
     ledger = Ledger(path)
 
     (post,) = ledger.unfinished("mastodon")
-    assert (post.key, post.state, post.deletes, post.notice, post.mention.in_reply_to) == (
-        "mastodon-1", "composing", None, "", "",
-    )  # fmt: skip
+    assert (post.key, post.state, post.deletes, post.mention.in_reply_to) == ("mastodon-1", "composing", None, "")
     assert ledger.bookmark("mastodon") == "1"
     keep(ledger, "2", "3")
     assert ledger.accept(make_request("mastodon-2"), []).take == 2
@@ -252,3 +250,22 @@ def test_another_process_can_read_while_the_bot_writes(ledger, tmp_path):
 
     with sqlite3.connect(tmp_path / "data" / "ledger.sqlite") as reader:
         assert reader.execute("SELECT count(*) FROM posts").fetchone() == (1,)
+
+
+def test_a_platform_was_read_to_its_end_when_all_was_read(ledger):
+    keep(ledger, "1")
+    first = ledger.last_polls()["mastodon"]
+
+    keep(ledger, "2")
+    assert ledger.last_polls()["mastodon"] == first
+    ledger.polled("mastodon")
+    assert ledger.last_polls()["mastodon"] > first
+
+
+def test_a_platform_that_is_switched_off_is_not_missed_and_goes_on_where_it_stood(ledger):
+    keep(ledger, "1")
+
+    ledger.watch(["x"])
+    assert (ledger.last_polls(), ledger.bookmark("mastodon")) == ({}, "9")
+    ledger.watch(["x", "mastodon"])
+    assert list(ledger.last_polls()) == ["mastodon"]

@@ -1,3 +1,6 @@
+import sqlite3
+from contextlib import closing
+
 import pytest
 from click.testing import CliRunner
 from fake_network import make_mention
@@ -112,3 +115,25 @@ def test_a_damaged_back_up_is_not_restored(ledger, tmp_path, monkeypatch):
         run("restore", str(tmp_path / "kept.sqlite"))
 
     assert not (tmp_path / "new" / "ledger.sqlite").exists()
+
+
+def test_a_back_up_of_a_later_version_is_not_restored(ledger, tmp_path, monkeypatch):
+    run("back-up", str(tmp_path / "kept.sqlite"))
+    with closing(sqlite3.connect(tmp_path / "kept.sqlite")) as kept:
+        kept.execute("PRAGMA user_version = 99")
+    monkeypatch.setenv("LNH_DATA", str(tmp_path / "new"))
+
+    with pytest.raises(NeedsOperator, match=r"kept\.sqlite: this ledger is of a later version of lnh; run that one"):
+        run("restore", str(tmp_path / "kept.sqlite"))
+
+    assert list((tmp_path / "new").iterdir()) == []
+
+
+def test_whoever_said_stop_gets_no_answer_by_the_operators_hand_either(ledger):
+    ledger.keep("mastodon", [make_mention("@lnh_ai /stop", root_id="4", author_id="3")], "4")
+    ledger.stop("mastodon-4")
+
+    with pytest.raises(NeedsOperator, match="wants no answer of ours"):
+        run("retry", "mastodon-3")
+
+    assert not ledger.find("mastodon-3").open

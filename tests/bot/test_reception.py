@@ -189,6 +189,23 @@ def test_a_song_that_failed_does_not_count(band, ledger):
     assert band.hear(ASK).state == "accepted"
 
 
+def test_a_song_that_was_called_off_counts(band):
+    # Each was played for nobody, and whoever said stop and start between two could fill the queue.
+    for _ in range(3):
+        band.hear(ASK)
+        band.hear("/stop")
+        band.hear("/start")
+
+    assert band.hear(ASK).request is None
+
+
+def test_a_song_whose_post_is_deleted_counts(band, ledger):
+    for _ in range(3):
+        ledger.close_post(band.hear(ASK).key, "nobody to answer: it was deleted while we played")
+
+    assert band.hear(ASK).reason == phrases.enough_for_a_day(3)
+
+
 def test_a_full_line_is_said_once_and_then_not_any_more(band):
     for number in range(5):
         band.hear(ASK, author=f"someone-{number}")
@@ -240,7 +257,6 @@ def test_a_long_line_is_said_where_the_network_permits(band, network, ledger):
 
     (reply,) = network.replies
     assert (reply["key"], reply["text"]) == (f"{song.key}-line", phrases.in_line(20))
-    assert ledger.find(song.key).notice == phrases.in_line(20)
 
 
 def test_a_long_line_is_said_once_an_hour(band, network):

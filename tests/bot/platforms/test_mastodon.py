@@ -14,6 +14,7 @@ from fake_mastodon import as_event, make_account, problem
 from werkzeug import Response
 from worlds import MastodonWorld
 
+from bot import phrases
 from bot.mention import Mention
 from bot.platforms import mastodon as adapter
 from bot.platforms.base import Gone, Rejected, TryLater
@@ -130,7 +131,7 @@ def test_who_is_a_bot_or_wants_none_is_marked(mastodon_world: MastodonWorld, acc
     [
         ("public", "unlisted"),
         ("unlisted", "unlisted"),
-        ("private", "private"),
+        ("private", "direct"),  # its author's followers are not ours
         ("direct", "direct"),
         ("mutuals_only", "direct"),
     ],
@@ -178,19 +179,29 @@ def test_what_a_post_answers_is_known(mastodon_world: MastodonWorld):
 
 
 @pytest.mark.parametrize("remembers_keys", [True, False])
-def test_a_word_about_the_line_is_no_answer_but_is_said_once_too(mastodon_world: MastodonWorld, remembers_keys: bool):
+def test_a_word_about_the_line_is_no_answer(mastodon_world: MastodonWorld, remembers_keys: bool):
     mastodon_world.fake.remembers_keys = remembers_keys
     mastodon_world.call("/compose")
     mention, platform = hear(mastodon_world), mastodon_world.connect()
     aside = replace(mention, root_id=f"{mention.root_id}-line")
 
+    platform.reply(aside, phrases.in_line(20), None)
     for _ in range(2):
-        platform.reply(aside, "20 songs & more come before it.", None)
-    for _ in range(2):
-        platform.reply(mention, "Enjoy!", None, notice="20 songs & more come before it.")
+        platform.reply(mention, "Enjoy!", None)
 
     answers = [one["content"].partition(" ")[2] for one in mastodon_world.fake.answers()]
-    assert answers == ["20 songs & more come before it.", "Enjoy!"]
+    assert answers == [phrases.in_line(20), "Enjoy!"]
+
+
+@pytest.mark.parametrize("answer", [{"error": "busy"}, [None], [{"type": "mention"}], "text", None, 5])
+def test_an_answer_out_of_shape_is_a_server_in_trouble(
+    mastodon_world: MastodonWorld, monkeypatch: pytest.MonkeyPatch, answer: object
+):
+    platform = mastodon_world.connect()
+    monkeypatch.setattr(platform._api, "notifications", lambda **_: answer)
+
+    with pytest.raises(TryLater, match="out of shape"):
+        list(platform.pages("1"))
 
 
 def test_a_server_that_forgets_idempotency_keys_gets_one_answer_too(mastodon_world: MastodonWorld):

@@ -190,7 +190,7 @@ def test_private_words_are_in_no_log_and_no_file_name(  # noqa: PLR0917
 
     files = [path.name for path in tmp_path.rglob("*")]
     assert "secret" not in caplog.text + "".join(capfd.readouterr()) + " ".join(files)
-    assert {answer["visibility"] for answer in mastodon_world.fake.answers()} == {visibility}
+    assert {answer["visibility"] for answer in mastodon_world.fake.answers()} == {"direct"}
 
 
 def test_a_private_song_that_fails_tells_its_reason_without_words(

@@ -346,3 +346,29 @@ def test_every_error_of_the_library_has_a_meaning():
     raised = {each for each in classes if issubclass(each, tweepy.errors.TweepyException)}
 
     assert raised | {requests.RequestException} == set(x_client.MEANINGS)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {"data": 5},
+        {"data": [{"id": "2", "author_id": "1"}], "includes": {"users": [{}]}},
+        {"data": [{"id": "2", "author_id": "1"}], "includes": [1]},
+        {"data": [], "meta": [1]},
+    ],
+)
+def test_an_answer_out_of_shape_is_a_server_in_trouble(
+    world: XWorld, monkeypatch: pytest.MonkeyPatch, answer: dict[str, object]
+):
+    platform = world.connect()
+    monkeypatch.setattr(platform, "_mentions", lambda **_: answer)
+
+    with pytest.raises(TryLater, match="out of shape"):
+        list(platform.pages("1"))
+
+
+def test_a_name_that_only_begins_like_ours_calls_somebody_else(world: XWorld):
+    world.call("@lnh_ai_fans /compose")
+    world.call("@LNH_AI, /compose")
+
+    assert [mention.text for mention in hear_all(world)] == ["@LNH_AI, /compose"]

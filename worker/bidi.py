@@ -6,12 +6,13 @@ are cleaned of, and without its rule for pairs of brackets. A letter is a graphe
 
 import unicodedata
 from collections.abc import Iterator, Sequence
-from itertools import groupby
+from itertools import accumulate, groupby
 from typing import TypeVar
 
 Item = TypeVar("Item")
 STRONG = {"L": "L", "R": "R", "AL": "R"}
 NUMBERS = ("EN", "AN")
+JOINED = {("EN", "CS"), ("AN", "CS"), ("EN", "ES")}  # a number, and what may stand between two of its kind
 
 
 def opens_right_to_left(text: str) -> bool:
@@ -38,26 +39,26 @@ def in_order_of_sight(runs: Sequence[tuple[int, Item]]) -> list[tuple[int, Item]
 
 
 def _with_numbers(kinds: Sequence[str], base: str) -> list[str]:
-    """L, R, EN, AN, or ON for what takes its direction from its neighbours."""
-    weak: list[str] = []
-    last_strong = base
-    for place, kind in enumerate(kinds):
-        if kind in STRONG:
-            last_strong = kind
-        before = weak[-1] if weak else ""
-        after = kinds[place + 1] if place + 1 < len(kinds) else ""
-        joins = (
-            (kind == "CS" and before in NUMBERS and after in NUMBERS)
-            or (kind == "ES" and before == "EN" and after == "EN")
-            or (kind == "ET" and before == "EN")
-        )
-        if kind == "EN":
-            weak.append("AN" if last_strong == "AL" else "L" if last_strong == "L" else "EN")
-        elif joins:
-            weak.append(before)
-        else:
-            weak.append(STRONG.get(kind, kind if kind == "AN" else "ON"))
-    return weak
+    """L, R, EN, AN, or ON for what takes its direction from its neighbours: rules W2 to W7."""
+    strong = list(accumulate(kinds, lambda last, kind: kind if kind in STRONG else last, initial=base))[1:]
+    weak = ["AN" if kind == "EN" and last == "AL" else kind for kind, last in zip(kinds, strong, strict=True)]
+    weak = list(_with_signs(_with_separators(weak)))
+    weak = ["L" if kind == "EN" and last == "L" else kind for kind, last in zip(weak, strong, strict=True)]
+    return [STRONG.get(kind, kind if kind in NUMBERS else "ON") for kind in weak]
+
+
+def _with_separators(kinds: Sequence[str]) -> list[str]:
+    """A single comma between two numbers of one kind, or a single plus or minus, is of that kind."""
+    around = zip(["", *kinds], kinds, [*kinds[1:], ""], strict=False)
+    return [before if before == after and (before, kind) in JOINED else kind for before, kind, after in around]
+
+
+def _with_signs(kinds: Sequence[str]) -> Iterator[str]:
+    """Signs of money and per cent go with the number that they stand before or behind."""
+    groups = [(kind, len(list(group))) for kind, group in groupby(kinds)]
+    ends = ("", 0)
+    for (before, _), (kind, size), (after, _) in zip([ends, *groups], groups, [*groups[1:], ends], strict=False):
+        yield from ["EN" if kind == "ET" and "EN" in (before, after) else kind] * size
 
 
 def _without_neutrals(kinds: Sequence[str], base: str) -> list[str]:

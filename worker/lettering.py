@@ -1,6 +1,7 @@
 """Text as a picture, in whatever script a title is written."""
 
 import math
+import unicodedata
 from collections.abc import Iterator, Sequence
 from functools import cache, lru_cache
 from itertools import groupby
@@ -15,20 +16,23 @@ FONTS_FOLDER = Path(__file__).resolve().parent.parent / "fonts"
 SYSTEM_FOLDER = Path("/usr/share/fonts")
 DISPLAY, TEXT = FONTS_FOLDER / "BebasNeue-Bold.otf", FONTS_FOLDER / "OpenSans-CondBold.ttf"
 JAPANESE, FALLBACK = FONTS_FOLDER / "Mplus1-Bold.otf", FONTS_FOLDER / "DroidSansFallback.ttf"
+SYMBOLS = FONTS_FOLDER / "DejaVuSans-Bold.ttf"  # of our fonts, the only one that puts any mark over a capital
 SCRIPTS = ("Arabic", "Hebrew", "Thai", "Devanagari")
 OTHERS = (
-    TEXT, *(FONTS_FOLDER / f"NotoSans{script}-Bold.ttf" for script in SCRIPTS), JAPANESE, FALLBACK,
-    FONTS_FOLDER / "DejaVuSans-Bold.ttf",
+    TEXT, *(FONTS_FOLDER / f"NotoSans{script}-Bold.ttf" for script in SCRIPTS), JAPANESE, FALLBACK, SYMBOLS,
 )  # fmt: skip
 EMBOLDENED = 0.026  # of the size: the stroke around the letters of the fallback, which has no bold
 EMOJI, EMOJI_SIZE = "NotoColorEmoji.ttf", 109  # a bitmap font of this one size
 IDEOGRAPHS = r"[\p{Han}\p{Hangul}\p{Hiragana}\p{Katakana}]"
 WITHOUT_SPACES = r"[\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}]"  # between words
 # What is not parted where a word is split: a vowel that Thai writes first from its consonant, a small kana or a mark
-# from what it follows.
-KEPT_TOGETHER = r"[\u0e40-\u0e44]*\X[、。，．・：；？！）」』】ーぁぃぅぇぉっゃゅょァィゥェォッャュョ]*"
+# from what it follows; two of them at most, for people write "goooal" in every script.
+KEPT_TOGETHER = r"[\u0e40-\u0e44]{0,2}\X[、。，．・：；？！）」』】ーぁぃぅぇぉっゃゅょァィゥェォッャュョ]{0,2}"
+OF_CAPITALS = r"[\p{Latin}\p{Cyrillic}]"  # what the display font has of these scripts looks like capitals, small or not
+UNSEEN = r"[\p{DI}--\p{L}]"  # joiners and selectors: they shape others, and need no glyph
 NO_CHARACTER = "\U0010ffff"  # drawn as the box that stands for a missing glyph
 MOST_LETTERS = 80
+KNOWN_LETTERS = 4096  # with their marks, of which strangers can pile up any number
 ABOVE, BELOW = 1.2, 0.6  # over and under the base line of a line, in sizes; Thai and Arabic need it
 CLOSEST, APART = 0.94, 0.1  # from base line to base line at least, and between what lines reach to, in sizes
 EVENER = (0.55, 0.65, 0.75, 0.85)  # of the width: what lines of a title are tried to be kept in, so that none is short
@@ -61,7 +65,8 @@ def set_title(
     text = clean(text)
     for size, may_split in [(size, may_split) for may_split in (False, True) for size in sizes]:
         lines = _wrap(text, size, width, face)
-        if _height(lines, size, face) <= height and (may_split or _splits_no_word(lines, text)):
+        fits = size == sizes[-1] or max(_width(line, size, face) for line in lines) <= width
+        if fits and _height(lines, size, face) <= height and (may_split or _splits_no_word(lines, text)):
             lines = _balanced(text, lines, size, width, face)
             break
     else:
@@ -141,7 +146,9 @@ def _words(lines: Sequence[str]) -> int:
 
 
 def _splits_no_word(lines: Sequence[str], text: str) -> bool:
-    return regex.search(WITHOUT_SPACES, text) is not None or _words(lines) == _words([text])
+    """Whether each word is whole, but for what is not written with spaces."""
+    whole = {word for word in text.split() if not regex.search(WITHOUT_SPACES, word)}
+    return whole <= set(" ".join(lines).split())
 
 
 def _wrap(text: str, size: int, width: int, face: Path) -> list[str]:
@@ -174,14 +181,14 @@ def _cut(text: str, size: int, width: int, face: Path) -> str:
     return "".join(graphemes).rstrip() + "…"
 
 
-def _width(text: str, size: int, face: Path) -> float:
+def _width(text: str, size: int, face: Path) -> int:
+    """In pixels, as it is drawn."""
     return sum(_run_width(run, font, size) for _, (run, font) in _runs(text, face, right_to_left=False))
 
 
-def _run_width(run: str, font: Path, size: int) -> float:
-    if font.name == EMOJI:
-        return _font(font, EMOJI_SIZE).getlength(run) * size / EMOJI_SIZE
-    return _font(font, size).getlength(run)
+def _run_width(run: str, font: Path, size: int) -> int:
+    drawn_size = EMOJI_SIZE if font.name == EMOJI else size
+    return max(1, round(_font(font, drawn_size).getlength(run) * size / drawn_size))
 
 
 def _set_run(run: str, font: Path, size: int, colour: Colour, level: int) -> Image.Image:
@@ -195,13 +202,13 @@ def _set_run(run: str, font: Path, size: int, colour: Colour, level: int) -> Ima
     )  # fmt: skip
     if not is_emoji:
         return image
-    smaller = (max(1, round(image.width * size / EMOJI_SIZE)), round(size * (ABOVE + BELOW)))
+    smaller = (_run_width(run, font, size), round(size * (ABOVE + BELOW)))
     return image.resize(smaller, Image.Resampling.LANCZOS)
 
 
 def _runs(text: str, face: Path, right_to_left: bool) -> Iterator[tuple[int, tuple[str, Path]]]:
     """Pieces of text of one level that one font can draw; an emoji for which there is no font is left out."""
-    letters = regex.findall(r"\X", text)
+    letters = [_as_drawn(letter, face) for letter in regex.findall(r"\X", text)]
     deep = levels(letters, right_to_left=right_to_left)
     fonts = fonts_of(letters, face)
     together = zip(letters, deep, fonts, strict=True)
@@ -213,25 +220,44 @@ def _runs(text: str, face: Path, right_to_left: bool) -> Iterator[tuple[int, tup
 def fonts_of(letters: Sequence[str], face: Path) -> list[Path | None]:
     """The font of each letter; spaces and marks go with what they follow, ideographs of one text are of one font."""
     ideographs = [letter for letter in letters if regex.match(IDEOGRAPHS, letter)]
-    chinese = not all(_draws(JAPANESE, letter[0]) for letter in ideographs)
+    chinese = not all(_draws(JAPANESE, letter) for letter in ideographs)
     fonts: list[Path | None] = []
     for letter in letters:
         before = fonts[-1] if fonts else None
         if before and before.name != EMOJI and regex.match(r"[\p{Z}\p{P}]\Z", letter) and _draws(before, letter):
             fonts.append(before)
-        elif chinese and regex.match(IDEOGRAPHS, letter) and _draws(FALLBACK, letter[0]):
+        elif chinese and regex.match(IDEOGRAPHS, letter) and _draws(FALLBACK, letter):
             fonts.append(FALLBACK)
         else:
             fonts.append(_font_of(letter, face))
     return fonts
 
 
-@cache
+@lru_cache(KNOWN_LETTERS)
+def _as_drawn(letter: str, face: Path) -> str:
+    """A letter without the marks that no font has for it; a capital where the display font lacks a small one."""
+    font = _font_of(letter, face)
+    if font is None or font.name == EMOJI:
+        return letter
+    if not _draws(font, letter):
+        signs = unicodedata.normalize("NFC", letter)
+        letter = "".join(sign for sign in signs if _draws(font, sign) or not regex.match(r"\p{M}", sign))
+    lacks = face == DISPLAY and not _draws(face, letter) and regex.match(OF_CAPITALS, letter)
+    return letter.upper() if lacks and _first_to_draw(letter.upper(), face) else letter
+
+
+@lru_cache(KNOWN_LETTERS)
 def _font_of(letter: str, face: Path) -> Path | None:
+    """The first font that has a letter with all its marks, or else the first that has it without."""
     if regex.search(r"\p{Emoji_Presentation}|\ufe0f", letter):
         return next((path for path in _system_fonts() if path.name == EMOJI), None)
-    found = next((path for path in (face, *OTHERS) if _draws(path, letter[0])), None)
-    return found or next((path for path in _system_fonts() if _draws(path, letter[0])), face)
+    return _first_to_draw(letter, face) or _first_to_draw(letter[0], face) or face
+
+
+def _first_to_draw(letter: str, face: Path) -> Path | None:
+    is_marked = regex.match(OF_CAPITALS + r"\p{M}", unicodedata.normalize("NFC", letter))
+    others = (SYMBOLS, *OTHERS) if is_marked else OTHERS
+    return next((path for path in (face, *others, *_system_fonts()) if _draws(path, letter)), None)
 
 
 @cache
@@ -241,8 +267,14 @@ def _system_fonts() -> tuple[Path, ...]:
     return tuple(sorted(found, key=lambda path: ("Bold" not in path.name, "Serif" in path.name, path.name)))
 
 
+def _draws(path: Path, letter: str) -> bool:
+    """Whether a font has all that is seen of a letter."""
+    seen = regex.sub(UNSEEN, "", unicodedata.normalize("NFC", letter), flags=regex.V1)
+    return all(_has(path, character) for character in seen)
+
+
 @cache
-def _draws(path: Path, character: str) -> bool:
+def _has(path: Path, character: str) -> bool:
     """Whether a font has a glyph of its own for a character."""
     try:
         font = ImageFont.truetype(path, 24, layout_engine=ImageFont.Layout.BASIC)

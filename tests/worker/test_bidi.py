@@ -21,6 +21,11 @@ def seen(text: str, *, right_to_left: bool) -> str:
         ("DANCE 2026", True, "2026 ECNAD"),
         ("DANCE 1,000", True, "1,000 ECNAD"),
         ("hello DANCE 12 now", False, "hello 12 ECNAD now"),
+        ("DANCE $100", True, "$100 ECNAD"),
+        ("€50 DANCE", True, "ECNAD €50"),
+        ("DANCE ₪30 OR 5%", True, "5% RO ₪30 ECNAD"),
+        ("DANCE $ NOW", True, "WON $ ECNAD"),
+        ("hello DANCE $12 now", False, "hello $12 ECNAD now"),
         ("plain words 12", False, "plain words 12"),
     ],
 )

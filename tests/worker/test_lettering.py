@@ -1,6 +1,8 @@
 import numpy as np
 import pytest
 import regex
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from worker.cover import TITLE_SIZES
 from worker.lettering import DISPLAY, FONTS_FOLDER, fonts_of, set_line, set_title
@@ -81,6 +83,57 @@ def test_no_word_is_split_while_a_smaller_size_has_room_for_it():
 
     assert whole.height < 60
     assert split.height > 100
+
+
+@pytest.mark.parametrize(
+    ("text", "lowest", "highest"), [("Constantinople 東京", 48, 96), ("東京東京東京東京", 200, 300)]
+)
+def test_only_a_word_of_a_script_without_spaces_is_split_at_a_larger_size(text, lowest, highest):
+    title = set_title(text, width=300, height=300, sizes=(100, 48), colour="#ffffff")
+
+    assert lowest < title.height < highest
+
+
+@given(st.lists(st.sampled_from("わいーっ！漢、เแกabW  אב1$سل🤖♥"), min_size=1, max_size=8), st.integers(1, 40))
+@settings(max_examples=25, deadline=None)
+def test_no_title_is_wider_than_its_box(pieces, times):
+    text = "".join(piece * times for piece in pieces)
+
+    title = set_title(text, width=504, height=180, sizes=(140, 104, 66), colour="#ffffff")
+
+    assert title.width <= 504
+
+
+@pytest.mark.parametrize("text", ["わ" + "ー" * 37, "すごい" + "！" * 40, "เ" * 40 + "ก"])
+def test_a_sound_held_on_and_on_stays_on_the_page(text):
+    title = set_title(text, width=504, height=180, sizes=(140, 104, 66), colour="#ffffff")
+
+    assert title.width <= 504
+
+
+def word(text: str) -> np.ndarray:
+    return np.asarray(set_title(text, width=2000, height=400, sizes=(100,), colour="#ffffff"))[..., 3]
+
+
+def inked_rows(picture: np.ndarray) -> np.ndarray:
+    rows = np.flatnonzero(picture.any(axis=1))
+    return picture[rows[0] : rows[-1] + 1]
+
+
+@pytest.mark.parametrize("text", ["Spın̈k", "Замо́k", "s̶k", "ė́k", "1\u20e3k"])
+def test_a_mark_that_the_display_font_lacks_hides_no_letter(text):
+    title, last_letter = word(text), word("k")
+
+    assert np.array_equal(inked_rows(title[:, -last_letter.shape[1] :]), inked_rows(last_letter))
+
+
+@pytest.mark.parametrize("text", ["Tiếng Việt", "n̈", "Замо́к", "ə", "ǰ"])
+def test_letters_that_the_display_font_lacks_are_capitals_as_its_own(text):
+    assert np.array_equal(word(text), word(text.upper()))
+
+
+def test_greek_keeps_its_small_letters():
+    assert not np.array_equal(word("Ωδή"), word("ΩΔΉ"))
 
 
 def test_eighty_emoji_fit_a_cover():

@@ -2,7 +2,6 @@
 
 import fcntl
 import io
-import math
 import signal
 import subprocess
 import threading
@@ -67,14 +66,15 @@ def encode_mp3(mix: Mix, cover: Path, tags: Mapping[str, str], path: Path) -> No
     sound = path.with_suffix(".mp3.wav")
     write_sound(mix, sound)
     run_ffmpeg(
-        ["-i", sound, "-i", cover, "-map", "0:a", "-map", "1:v", "-c:a", "libmp3lame", "-q:a", "0",
+        ["-i", sound, "-f", "image2", "-pattern_type", "none", "-i", cover,  # `100%done` is a name, and no pattern
+         "-map", "0:a", "-map", "1:v", "-c:a", "libmp3lame", "-q:a", "0",
          "-c:v", "mjpeg", "-pix_fmt", "yuvj444p", "-q:v", "3", "-disposition:v", "attached_pic",
          *_metadata(tags), "-metadata:s:v", "title=Album cover", "-metadata:s:v", "comment=Cover (front)",
          "-id3v2_version", "3", "-f", "mp3"], path)  # fmt: skip
 
 
 def encode_mp4(mix: Mix, picture: MovingScore, tags: Mapping[str, str], path: Path) -> None:
-    """Encode a mix as MP4 with the score that moves along: H.264 High and AAC-LC, faded out where it is too long.
+    """Encode a mix as MP4 with the score that moves along: H.264 High and AAC-LC.
 
     The sound is laid beside `path` on the way; the pictures go straight into ffmpeg.
 
@@ -82,7 +82,7 @@ def encode_mp4(mix: Mix, picture: MovingScore, tags: Mapping[str, str], path: Pa
         MissingFfmpeg, CannotWrite, RenderFailed
     """
     sound = path.with_suffix(".mp4.wav")
-    seconds = write_sound(mix, sound, LONGEST_VIDEO_SECONDS)
+    seconds = write_sound(mix, sound)
     frames = ["-f", "rawvideo", "-pix_fmt", "yuv420p", "-s", f"{WIDTH}x{HEIGHT}", "-r", str(FRAME_RATE)]
     run_ffmpeg(
         [*frames, "-i", "-", "-i", sound, "-map", "0:v", "-map", "1:a", "-t", f"{seconds:.3f}",
@@ -92,8 +92,18 @@ def encode_mp4(mix: Mix, picture: MovingScore, tags: Mapping[str, str], path: Pa
         path, feed=(plane for frame in picture.play() for plane in frame))  # fmt: skip
 
 
-def write_sound(mix: Mix, path: Path, longest_seconds: float = math.inf) -> float:
-    """Write a mix as WAV of 32 bits; one that is too long is faded out in time. Returns its length in seconds.
+def cut_for_video(mix: Mix) -> Mix:
+    """A mix as a video takes it: one that is too long is faded out in time."""
+    frames, fade = round(LONGEST_VIDEO_SECONDS * RATE), round(VIDEO_FADE_SECONDS * RATE)
+    if len(mix.sound) <= frames:
+        return mix
+    sound = mix.sound[:frames].copy()
+    sound[-fade:] *= np.linspace(1, 0, fade, dtype=np.float32)[:, None]
+    return Mix(sound=sound)
+
+
+def write_sound(mix: Mix, path: Path) -> float:
+    """Write a mix as WAV of 32 bits. Returns its length in seconds.
 
     Raises:
         CannotWrite
@@ -102,8 +112,6 @@ def write_sound(mix: Mix, path: Path, longest_seconds: float = math.inf) -> floa
     np.multiply(np.clip(mix.sound, -1, 1), 2**31 - 1, out=whole, dtype=np.float64, casting="unsafe")
     segment = AudioSegment(whole.tobytes(), sample_width=4, frame_rate=RATE, channels=2)
     del whole  # 20 MB a minute, and there are two more copies yet to come
-    if segment.duration_seconds > longest_seconds:
-        segment = segment[: round(longest_seconds * 1000)].fade_out(round(VIDEO_FADE_SECONDS * 1000))
     wave = segment.export(io.BytesIO(), format="wav").getbuffer()  # in memory: it complains loudly about a full disk
     with writing(path):
         path.write_bytes(wave)

@@ -1,5 +1,6 @@
 """From the grid to hands: when each note is struck, how hard, and how long it is held."""
 
+from bisect import bisect_right
 from dataclasses import dataclass
 from itertools import groupby
 
@@ -59,12 +60,12 @@ def perform(
     """
     rng = np.random.default_rng([seed, ROLES.index(part.role), take])
     last_onset = max((note.start for each in score.parts for note in each.notes), default=0)
-    muted = muted_starts(part) if hand.mutes else set()
+    muted = muted_starts(part, score) if hand.mutes else set()
     strokes: list[Stroke] = []
     for start, notes in groupby(part.notes, key=lambda note: note.start):
         sway = hand.lag_seconds + _around(rng, hand.spread_seconds)
         effort = _around(rng, hand.spread_velocity / 2)
-        for string, note in _strummed(start, list(notes)):
+        for string, note in _strummed(in_bar(start, score), list(notes)):
             at = opening_seconds(score) + swung(start, score, swing) * score.seconds_per_tick + sway
             frame = max(0, round((at + string * hand.strum_seconds) * RATE))
             until = frame + round(_held_seconds(note, part.role, score, last_onset) * RATE)
@@ -74,26 +75,31 @@ def perform(
     return _one_at_a_time(strokes)
 
 
+def in_bar(ticks: int, score: Score) -> int:
+    """Ticks since the last bar line."""
+    return ticks - score.bar_starts[bisect_right(score.bar_starts, ticks) - 1]
+
+
 def swung(ticks: int, score: Score, swing: float) -> float:
     """Where a note on the grid of eighths and sixteenths is played; triplets stay where they are."""
     slow, fast = SWING_FADES_BPM
     way = min(max((fast - score.tempo_bpm) / (fast - slow), 0), 1)
-    beat, place = divmod(ticks, TICKS_PER_BEAT)
+    place = in_bar(ticks, score) % TICKS_PER_BEAT
     if place % (EIGHTH // 2) or swing == 0.5:
         return ticks
     middle = (0.5 + (swing - 0.5) * way) * TICKS_PER_BEAT
-    return float(beat * TICKS_PER_BEAT + np.interp(place, (0, EIGHTH, TICKS_PER_BEAT), (0, middle, TICKS_PER_BEAT)))
+    return float(ticks - place + np.interp(place, (0, EIGHTH, TICKS_PER_BEAT), (0, middle, TICKS_PER_BEAT)))
 
 
-def muted_starts(part: Part) -> set[int]:
-    """Where a guitarist damps the low string: on fast notes that repeat the one before, or are repeated."""
+def muted_starts(part: Part, score: Score) -> set[int]:
+    """Where a guitarist damps the low string: on fast notes that repeat or are repeated; never as a bar begins."""
     lowest = {start: min(note.pitch for note in notes) for start, notes in groupby(part.notes, lambda n: n.start)}
     starts = list(lowest)
     floor = min(lowest.values(), default=0) + LOW_STRING
     muted = set()
     for before, start, after in zip([None, *starts], starts, starts[1:], strict=False):
         again = lowest[start] == lowest[after] or (before is not None and lowest[start] == lowest[before])
-        if after - start <= EIGHTH and lowest[start] <= floor and again and start % (4 * TICKS_PER_BEAT):
+        if after - start <= EIGHTH and lowest[start] <= floor and again and in_bar(start, score):
             muted.add(start)
     return muted
 
@@ -102,9 +108,9 @@ def _around(rng: np.random.Generator, spread: float) -> float:
     return float(np.clip(rng.normal(0, spread), -MOST_SPREADS * spread, MOST_SPREADS * spread))
 
 
-def _strummed(start: int, notes: list[Note]) -> list[tuple[int, Note]]:
-    """(how many strings are struck before it, note); upwards on the off-beat eighths."""
-    upwards = start % TICKS_PER_BEAT == EIGHTH
+def _strummed(place: int, notes: list[Note]) -> list[tuple[int, Note]]:
+    """(how many strings are struck before it, note); upwards on the off-beat eighths of a bar."""
+    upwards = place % TICKS_PER_BEAT == EIGHTH
     return list(enumerate(sorted(notes, key=lambda note: note.pitch, reverse=upwards)))
 
 

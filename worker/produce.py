@@ -3,7 +3,7 @@
 import logging
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol, TypeVar
@@ -17,7 +17,8 @@ from model.score import Score
 from worker.cover import draw_cover
 from worker.deadline import deadline
 from worker.desk import at_desk
-from worker.encode import LONGEST_VIDEO_SECONDS, encode_cover, encode_mp3, encode_mp4
+from worker.encode import cut_for_video, encode_cover, encode_mp3, encode_mp4
+from worker.levels import loudness
 from worker.mix import Mix, mix_down
 from worker.render import render, render_each
 from worker.stems import write_stems
@@ -58,7 +59,7 @@ def produce(request: ComposeRequest, genre: Genre, band: Composer, folder: Path,
         score = band.compose(request)
     names = {media_type: request.key + suffix for media_type, suffix in SUFFIXES.items()}
     finished = [*names.values()]
-    with _all_or_none(folder, finished) as desk:
+    with _all_or_none(folder.absolute(), finished) as desk:  # ffmpeg takes `-x` for an option, `a:b` for a protocol
         files = {media_type: desk / name for media_type, name in names.items()}
         hands = request.seed
         try:
@@ -81,20 +82,24 @@ def _make(
 ) -> float:
     """Play, mix, draw, encode and check one song; `hands` seeds how it is played. Returns its length in seconds."""
     mix = _record(score, genre, hands, watch)
+    for_video = cut_for_video(mix)
     tags = {"title": request.title, "artist": ARTIST, "album": f"Take {request.take}", "genre": genre.title}
     with watch("picture"):
         cover = draw_cover(score, request, genre)
-        moving_score = draw_moving_score(score, request, genre, min(mix.seconds, LONGEST_VIDEO_SECONDS))
+        moving_score = draw_moving_score(score, request, genre, for_video.seconds)
     with watch("encode"):
-        write_midi(score, genre, files[MIDI], request.title)
+        with writing(files[MIDI]):
+            write_midi(score, genre, files[MIDI], request.title)
         encode_cover(cover, files[PNG])
         encode_mp3(mix, files[PNG], tags, files[MP3])
-        encode_mp4(mix, moving_score, tags, files[MP4])
+        encode_mp4(for_video, moving_score, tags, files[MP4])
     with watch("verify"):
         promise = Promise(seconds=mix.seconds, loudness_lufs=genre.sound.loudness_lufs, tempo_bpm=score.tempo_bpm,
                           notes=sum(len(part.notes) for part in score.parts))  # fmt: skip
         verify(files[MP3], promise)
-        verify(files[MP4], replace(promise, seconds=min(mix.seconds, LONGEST_VIDEO_SECONDS)))
+        if for_video is not mix:  # the beginning of a song need not be as loud as the whole
+            promise = replace(promise, seconds=for_video.seconds, loudness_lufs=loudness(for_video.sound.T))
+        verify(files[MP4], promise)
     return mix.seconds
 
 
@@ -111,7 +116,7 @@ def write_score(request: ComposeRequest, score: Score, genre: Genre, folder: Pat
         CannotWrite
     """
     name = request.key + SUFFIXES[MIDI]
-    with _all_or_none(folder, [name]) as desk:
+    with _all_or_none(folder, [name]) as desk, writing(desk / name):
         write_midi(score, genre, desk / name, request.title)
 
 
@@ -121,12 +126,14 @@ def _all_or_none(folder: Path, names: Sequence[str]) -> Iterator[Path]:
 
     Names may be added until then.
     """
-    with writing(folder):
-        folder.mkdir(parents=True, exist_ok=True)
-    with writing(folder), at_desk(folder) as place:
+    with ExitStack() as stack:
+        with writing(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+            place = stack.enter_context(at_desk(folder))
         yield place
-        for name in names:
-            (place / name).replace(folder / name)
+        with writing(folder):
+            for name in names:
+                (place / name).replace(folder / name)
 
 
 @dataclass(slots=True)

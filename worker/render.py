@@ -89,18 +89,29 @@ def find_soundfont(name: str) -> Path:
     """The soundfont of that name: in `soundfonts/`, where Debian installs them, or a path.
 
     Raises:
-        MissingSoundfont: In none of these places, or no soundfont.
+        MissingSoundfont: In none of these places, not ours to read, or no soundfont.
     """
     places = [folder / name for folder in (SOUNDFONTS_FOLDER, *DEBIAN_FOLDERS)]
-    path = next((place for place in places if place.is_file()), None)
+    try:
+        path = next((place for place in places if place.is_file()), None)
+        whole = path is not None and _is_whole(path)
+    except OSError as error:
+        place = error.filename or name
+        raise MissingSoundfont(f"{place}: cannot be read ({error.strerror}); mend its rights") from error
     if path is None:
         hint = "put it there, or name another as sound.soundfont in the genre file"
         raise MissingSoundfont(f"{places[0]}: no such soundfont; {hint}")
-    with path.open("rb") as file:
-        header = file.read(12)
-    if header[:4] != b"RIFF" or header[8:] != b"sfbk" or path.stat().st_size < int.from_bytes(header[4:8], "little"):
+    if not whole:
         raise MissingSoundfont(f"{path}: not a whole soundfont; copy it again")
     return path
+
+
+def _is_whole(path: Path) -> bool:
+    """Whether a file is a soundfont as long as its header says."""
+    with path.open("rb") as file:
+        header = file.read(12)
+    size = int.from_bytes(header[4:8], "little")
+    return header[:4] == b"RIFF" and header[8:] == b"sfbk" and path.stat().st_size >= size
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

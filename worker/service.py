@@ -7,7 +7,7 @@ import socket
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import count
 from threading import Event, Thread, current_thread, main_thread
 from types import FrameType
@@ -16,7 +16,7 @@ from typing import Any
 from redis import Redis
 from redis.client import Pipeline
 from redis.exceptions import ConnectionError as RedisGone
-from redis.exceptions import RedisError
+from redis.exceptions import RedisError, ResponseError
 from redis.exceptions import TimeoutError as RedisSlow
 from rq import Queue, SimpleWorker, worker_registration
 from rq.exceptions import DequeueTimeout
@@ -45,6 +45,7 @@ HEARTBEAT_SECONDS = 5  # at each, a look for jobs of workers that are silent
 HEARTBEAT_TTL_SECONDS = 20  # a job whose worker was not heard for so long is taken up by another
 LOOK_SECONDS = 10  # for which others leave a look to one worker, should it die meanwhile
 STUCK_SECONDS = MOST_SECONDS + 60  # a job that does not even hear its own deadline takes its process with it
+TROUBLES = (RedisGone, RedisSlow, ResponseError)  # Redis is away, or refuses, as when it has no room to write
 
 Handlers = Mapping[str, Callable[..., None]]
 
@@ -75,7 +76,7 @@ class Service(SimpleWorker):
         self._held: tuple[Job, Execution] | None = None
         self._held_since = 0.0
         self._on_hang_up, self._hung_up = on_hang_up, False
-        self._trouble: NeedsOperator | None = None
+        self._trouble: Exception | None = None
 
     def run(self, *, until_empty: bool = False) -> None:
         """Take jobs until `stop`, an empty queue or, in the main thread, SIGTERM or SIGINT.
@@ -84,6 +85,7 @@ class Service(SimpleWorker):
 
         Raises:
             NeedsOperator: A job met something that only the operator can mend; the job was put back, its tries kept.
+                Or Redis has no room for us to sign on.
         """
         before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
         ended = Event()
@@ -92,6 +94,8 @@ class Service(SimpleWorker):
         log.info("taking jobs of %s", self.queues[0].name)
         try:
             self.work(burst=until_empty, logging_level="WARNING")
+        except ResponseError as error:
+            raise NeedsOperator(f"Redis refuses to write ({error}); give it memory or disk") from error
         finally:
             ended.set()
             pulse.join()
@@ -101,7 +105,7 @@ class Service(SimpleWorker):
         if self._trouble:
             raise self._trouble
         if not (until_empty or self._stop_requested):
-            raise NeedsOperator("Redis: the connection broke and did not come back; see the log above and start again")
+            raise NeedsOperator("the service ended of its own accord; see the log above and start again")
 
     def stop(self) -> None:
         """End after the job in hand; from any thread."""
@@ -135,7 +139,7 @@ class Service(SimpleWorker):
         """Not between two jobs, which may be a quarter of an hour apart: the pulse looks for dead workers."""
 
     def heartbeat(self, timeout: int | None = None, pipeline: Pipeline | None = None) -> None:
-        """As RQ's, which would end the service when Redis goes away meanwhile."""
+        """As RQ's, which would end the service when Redis goes away or refuses meanwhile."""
         with self._waiting_for_redis():
             super().heartbeat(timeout, pipeline)
 
@@ -148,10 +152,10 @@ class Service(SimpleWorker):
         away; this one looks up every second.
         """
         while not self._stop_requested:
-            if self._hung_up and self._on_hang_up:
-                self._hung_up = False
-                self._on_hang_up()
-            try:
+            with self._waiting_for_redis(), suppress(DequeueTimeout):
+                if self._hung_up and self._on_hang_up:
+                    self._hung_up = False
+                    self._on_hang_up()
                 self.set_state(WorkerStatus.IDLE)
                 self.heartbeat()
                 found = self.queue_class.dequeue_any(
@@ -160,11 +164,6 @@ class Service(SimpleWorker):
                 if found:
                     found[0].redis_server_version = self.get_redis_server_version()  # type: ignore[no-untyped-call]
                 return found
-            except DequeueTimeout:
-                continue
-            except (RedisGone, RedisSlow) as error:
-                log.warning("Redis went away (%s); waiting for it", error)
-                self._await_redis()
         return None
 
     def clean_registries(self) -> None:
@@ -183,7 +182,7 @@ class Service(SimpleWorker):
                 queue.release_maintenance_lock()  # type: ignore[no-untyped-call]
 
     def execute_job(self, job: Job, queue: Queue) -> None:
-        """Execute a job; when Redis goes away meanwhile, wait for it instead of ending."""
+        """Execute a job; when Redis goes away or refuses meanwhile, wait for it instead of ending."""
         with about(key_of(job.id)), self._waiting_for_redis():
             super().execute_job(job, queue)
 
@@ -214,11 +213,11 @@ class Service(SimpleWorker):
         return True  # the rest is RQ's
 
     def teardown(self) -> None:
-        """Sign off; without Redis there is nobody to sign off with."""
+        """Sign off; without Redis, or when it has no room, we are missed before long."""
         try:
             super().teardown()  # type: ignore[no-untyped-call]
         except RedisError as error:
-            log.warning("ended while Redis was away: %s", error)
+            log.warning("could not sign off: %s", error)
 
     def get_heartbeat_ttl(self, job: Job, working_time: float = 0.0) -> int:  # noqa: ARG002
         """Seconds for which a job is ours without a new heartbeat."""
@@ -249,20 +248,25 @@ class Service(SimpleWorker):
 
     @contextmanager
     def _waiting_for_redis(self) -> Iterator[None]:
-        """When Redis goes away within, leave it at that, and wait until it is back."""
+        """When Redis goes away or refuses within, leave it at that, and wait until it takes what is written.
+
+        Anything else RQ would log, and end as if it were well: it is kept, to end with that.
+        """
         try:
             yield
-        except (RedisGone, RedisSlow) as error:
-            log.warning("Redis went away (%s); waiting for it", error)
+        except TROUBLES as error:
+            log.warning("Redis is away or refuses (%s); waiting for it", error)
             self._await_redis()
+        except Exception as error:
+            self._trouble = self._trouble or error
+            raise
 
     def _await_redis(self) -> None:
         while not self._stop_requested:
-            try:
-                self.connection.ping()
+            time.sleep(1)
+            with suppress(RedisError):
+                worker_registration.register(self)
                 return
-            except RedisError:
-                time.sleep(1)
 
 
 def look_again(learn: Callable[[], object], what: str = "the genre files") -> None:

@@ -19,6 +19,7 @@ from worker.cover import draw_cover
 from worker.encode import (
     CannotWrite,
     MissingFfmpeg,
+    cut_for_video,
     encode_cover,
     encode_mp3,
     encode_mp4,
@@ -132,15 +133,17 @@ def test_full_scale_noise_survives(tmp_path):
     assert write_sound(noise, tmp_path / "noise.wav") == pytest.approx(1.0)
 
 
-def test_a_sound_that_is_too_long_is_faded_out_in_time(tmp_path):
-    tone = Mix(sound=np.full((6 * RATE, 2), 0.5, np.float32))
+def test_a_song_that_is_too_long_for_a_video_is_faded_out_in_time(monkeypatch):
+    monkeypatch.setattr("worker.encode.LONGEST_VIDEO_SECONDS", 4.0)
+    song = Mix(sound=np.full((6 * RATE, 2), 0.5, np.float32))
 
-    seconds = write_sound(tone, tmp_path / "tone.wav", longest_seconds=4.0)
+    cut = cut_for_video(song)
 
-    assert seconds == pytest.approx(4.0, abs=0.01)
-    written = np.frombuffer((tmp_path / "tone.wav").read_bytes()[44:], "<i4") / 2**31
-    assert written[: RATE // 2].min() == pytest.approx(0.5, abs=1e-3)
-    assert abs(written[-10:]).max() < 0.01
+    assert cut.seconds == pytest.approx(4.0)
+    assert (cut.sound[:RATE] == song.sound[:RATE]).all()
+    assert abs(cut.sound[-10:]).max() < 0.01
+    assert song.sound[-1, 0] == 0.5
+    assert cut_for_video(cut) is cut
 
 
 def test_an_ffmpeg_whose_file_may_not_grow_is_told_from_one_that_is_killed(tmp_path, monkeypatch):

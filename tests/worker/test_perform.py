@@ -1,5 +1,6 @@
 from itertools import pairwise
 
+import pytest
 from scores import empty_score, make_score, one_note_score
 
 from model.score import Note, Part, Score
@@ -118,12 +119,29 @@ def test_chords_are_strummed_down_on_the_beat_and_up_off_it():
     assert all(abs(gap - 0.003) < 1e-4 for gap in gaps)
 
 
+def test_a_downbeat_is_strummed_down_wherever_its_bar_begins():
+    # In 7/8 every second one fell between two beats of 4/4.
+    part = Part(role="rhythm", notes=tuple(chord(0) + chord(42)))
+    score = Score(tempo_bpm=120.0, time_signatures=((7, 8),) * 2, parts=(part,))
+
+    strokes = perform(part, score, Hand(spread_seconds=0, strum_seconds=0.003), seed=1)
+
+    assert [stroke.pitch for stroke in strokes] == [52, 59, 64] * 2
+
+
 def test_swing_moves_eighths_and_sixteenths_but_neither_beats_nor_triplets():
     score = make_score(bars=1, tempo_bpm=120.0)
 
     assert [swung(tick, score, 2 / 3) for tick in (0, 4, 6, 8, 12)] == [0, 4, 8, 8, 12]
     assert 3 < swung(3, score, 2 / 3) < 6
     assert all(swung(tick, score, 0.5) == tick for tick in range(48))
+
+
+def test_swing_is_counted_from_the_bar_line():
+    # The second downbeat of 3/8 came late, as the first eighth after a beat does.
+    score = Score(tempo_bpm=120.0, time_signatures=((3, 8),) * 2, parts=())
+
+    assert [swung(tick, score, 2 / 3) for tick in (0, 6, 12, 18, 24, 30, 36)] == [0, 8, 12, 18, 26, 30, 36]
 
 
 def test_the_faster_the_straighter():
@@ -133,11 +151,24 @@ def test_the_faster_the_straighter():
     assert middles[-1] == 6
 
 
+def short_notes(*starts_and_pitches):
+    return tuple(Note(start=start, pitch=pitch, duration=3, velocity=90) for start, pitch in starts_and_pitches)
+
+
 def test_fast_repeated_low_notes_are_damped_and_others_ring():
-    def notes(*starts_and_pitches):
-        return tuple(Note(start=s, pitch=p, duration=3, velocity=90) for s, p in starts_and_pitches)
+    chugging = short_notes((0, 40), (3, 40), (6, 40), (9, 40), (12, 52), (15, 52), (18, 47), (24, 40), (48, 40))
+    score = make_score(bars=2)
 
-    chugging = notes((0, 40), (3, 40), (6, 40), (9, 40), (12, 52), (15, 52), (18, 47), (24, 40), (48, 40))
+    assert muted_starts(Part(role="rhythm", notes=chugging), score) == {3, 6, 9}
+    assert muted_starts(Part(role="rhythm", notes=()), score) == set()
 
-    assert muted_starts(Part(role="rhythm", notes=chugging)) == {3, 6, 9}
-    assert muted_starts(Part(role="rhythm", notes=())) == set()
+
+@pytest.mark.parametrize(("time_signature", "open_starts"), [((4, 4), {0, 48}), ((3, 4), {0, 36}), ((7, 8), {0, 42})])
+def test_chugs_ring_as_each_bar_begins(time_signature, open_starts):
+    # In 3/4 and 7/8 they rang as bars of 4/4 would begin.
+    score = Score(tempo_bpm=120.0, time_signatures=(time_signature,) * 2, parts=())
+    chugging = short_notes(*((start, 40) for start in range(0, score.ticks, 6)))
+
+    muted = muted_starts(Part(role="rhythm", notes=chugging), score)
+
+    assert {note.start for note in chugging[:-1]} - muted == open_starts

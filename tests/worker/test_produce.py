@@ -3,6 +3,7 @@ import resource
 import subprocess
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -77,6 +78,29 @@ def fail_the_check(monkeypatch, times):
 def read_flac(path):
     raw = subprocess.run(["ffmpeg", "-v", "error", "-i", path, "-f", "f32le", "-"], capture_output=True, check=True)
     return np.frombuffer(raw.stdout, "<f4")
+
+
+def test_a_song_that_is_too_long_for_a_video_may_begin_softly(tmp_path, monkeypatch):
+    # Its beginning was held to the loudness of the whole, and minutes of work were thrown away.
+    monkeypatch.setattr("worker.encode.LONGEST_VIDEO_SECONDS", 7.0)
+    loud = make_score(bars=10)
+    parts = tuple(part if part.role == "bass" else replace(part, notes=part.notes[len(part.notes) // 2 :])
+                  for part in loud.parts)  # fmt: skip
+
+    track = produce(make_request("console-7"), METAL, StubBand(replace(loud, parts=parts)), tmp_path)
+
+    lengths = [float(probe(tmp_path / name)["format"]["duration"]) for name in ("console-7.mp3", "console-7.mp4")]
+    assert lengths == pytest.approx([track.seconds, 7.0], abs=0.06)
+
+
+def test_a_folder_may_have_any_name(tmp_path, monkeypatch):
+    # ffmpeg took it for an option, for a protocol, and for the pattern of a row of pictures.
+    monkeypatch.chdir(tmp_path)
+    folder = Path("-12:00 take%3d")
+
+    produce(make_request("console-7"), METAL, StubBand(make_score(bars=1, roles=["bass"])), folder)
+
+    assert len(names(folder)) == 4
 
 
 def test_stems_are_kept_on_demand_and_add_up_to_the_mix(tmp_path, monkeypatch):
@@ -191,7 +215,7 @@ def test_a_full_disk_while_the_midi_file_is_written_is_named(tmp_path, monkeypat
 
     monkeypatch.setattr(studio, "write_midi", fail)
 
-    with pytest.raises(CannotWrite, match=f"{tmp_path}: no space left"):
+    with pytest.raises(CannotWrite, match=f"{tmp_path}/.*: no space left"):
         produce(make_request("console-9"), METAL, StubBand(make_score(bars=1, roles=["bass"])), tmp_path)
 
     assert names(tmp_path) == []
@@ -206,6 +230,18 @@ def test_a_missing_soundfont_leaves_nothing_behind(tmp_path):
     assert names(tmp_path) == []
 
 
+def test_a_file_of_the_house_that_may_not_be_read_is_not_blamed_on_the_folder(tmp_path, monkeypatch):
+    def refuse(*_):
+        raise PermissionError(errno.EACCES, "Permission denied", "fonts/BebasNeue.ttf")
+
+    monkeypatch.setattr(studio, "draw_cover", refuse)
+
+    with pytest.raises(PermissionError, match=r"BebasNeue\.ttf"):
+        produce(make_request("console-9"), METAL, StubBand(make_score(bars=1, roles=["bass"])), tmp_path)
+
+    assert names(tmp_path) == []
+
+
 def test_a_score_alone_is_whole_or_not_there(tmp_path, monkeypatch):
     def fill_up(score, genre, path, title):
         path.write_bytes(b"MThd")
@@ -215,7 +251,7 @@ def test_a_score_alone_is_whole_or_not_there(tmp_path, monkeypatch):
     write_score(make_request("console-9"), score, METAL, tmp_path / "whole")
     monkeypatch.setattr(studio, "write_midi", fill_up)
 
-    with pytest.raises(CannotWrite, match=f"{tmp_path}: no space left"):
+    with pytest.raises(CannotWrite, match=f"{tmp_path}/.*: no space left"):
         write_score(make_request("console-9"), score, METAL, tmp_path)
 
     assert names(tmp_path / "whole") == ["console-9.mid"]

@@ -1,6 +1,8 @@
 import os
 import signal
 import time
+from contextlib import ExitStack, contextmanager
+from threading import Thread
 
 import pytest
 from processes import wait_until
@@ -145,6 +147,64 @@ def test_a_service_outlives_a_redis_that_goes_away_between_two_jobs(queues, monk
 
     assert done == ["console-0", "console-1", "console-2"]
     assert troubles == []
+
+
+@contextmanager
+def no_room_in(redis):
+    """Redis takes nothing that needs memory."""
+    redis.config_set("maxmemory", 1)
+    try:
+        yield
+    finally:
+        redis.config_set("maxmemory", 0)
+
+
+def test_a_service_waits_for_a_redis_without_room_and_goes_on_when_it_has(queues, caplog):
+    # It ended, and said that the connection broke.
+    done = []
+    service = Service("deliver", queues.redis, {"bot.deliver.deliver": lambda key, track: done.append(key)})
+    at_work = Thread(target=service.run)
+    at_work.start()
+    wait_until(lambda: queues.redis.scard("rq:workers") == 1)
+
+    with no_room_in(queues.redis):
+        wait_until(lambda: "refuses (command not allowed when used memory > 'maxmemory'" in caplog.text)
+    queues.hand_over("console-1", None)
+
+    wait_until(lambda: done == ["console-1"])
+    service.stop()
+    at_work.join()
+
+
+def test_a_service_that_starts_while_redis_has_no_room_says_so(queues):
+    with no_room_in(queues.redis), pytest.raises(NeedsOperator, match=r"Redis refuses to write \(.*; give it memory"):
+        Service("deliver", queues.redis, {}).run()
+
+
+def test_a_service_that_ends_while_redis_has_no_room_leaves_its_job_to_another(queues, caplog):
+    queues.hand_over("console-1", None)
+    with ExitStack() as until_the_end:
+
+        def deliver(key, track):
+            until_the_end.enter_context(no_room_in(queues.redis))
+            service.stop()
+
+        service = Service("deliver", queues.redis, {"bot.deliver.deliver": deliver})
+        service.run()
+
+    assert "could not sign off" in caplog.text
+    assert queues.states(["deliver-console-1"]) == ["under way"]
+
+
+def test_what_goes_wrong_between_two_jobs_is_what_a_service_ends_with(queues, monkeypatch):
+    def fail(*_):
+        raise ValueError("no such version")
+
+    monkeypatch.setattr(Service, "get_redis_server_version", fail)
+    queues.hand_over("console-1", None)
+
+    with pytest.raises(ValueError, match="no such version"):
+        Service("deliver", queues.redis, {}).run(until_empty=True)
 
 
 def test_a_job_that_hears_no_deadline_takes_its_process_with_it(queues, monkeypatch):

@@ -1,5 +1,7 @@
+import errno
 import sys
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -98,6 +100,17 @@ def test_drums_are_played_by_a_kit():
 def test_a_missing_soundfont_is_named():
     with pytest.raises(MissingSoundfont, match=r"nobody\.sf2: no such soundfont; put it there"):
         find_soundfont("nobody.sf2")
+
+
+def test_a_soundfont_that_is_not_ours_to_read_is_named(tmp_path, monkeypatch):
+    def refuse(path, *_):
+        raise PermissionError(errno.EACCES, "Permission denied", str(path))
+
+    (tmp_path / "private.sf3").touch()
+    monkeypatch.setattr(Path, "open", refuse)  # root may read everything
+
+    with pytest.raises(MissingSoundfont, match=r"private\.sf3: cannot be read \(Permission denied\); mend its rights"):
+        find_soundfont(str(tmp_path / "private.sf3"))
 
 
 @pytest.mark.parametrize("damage", [b"", b"<!DOCTYPE html>", b"RIFF\x08\x00\x00\x00sfbk\x00\x00\x00\x00"])

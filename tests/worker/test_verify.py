@@ -54,7 +54,7 @@ def test_a_good_track_has_no_faults():
         ({"sound": np.hstack([clicks(120), silence(5.0), clicks(120)])}, "pauses for 5"),
         ({"sound": np.hstack([clicks(120), sine(300, 0.1)])}, "breaks off"),
         ({"sound": clicks(122)}, "is played at 122.0"),
-        ({"sound": clicks(120.5)}, "is played at 120.5"),
+        ({"sound": clicks(121)}, "is played at 121.0"),
     ],
 )
 def test_every_fault_is_found_and_named(changes, fault):
@@ -65,6 +65,15 @@ def test_a_few_notes_need_neither_a_tempo_nor_a_loudness():
     reading = replace(GOOD, loudness_lufs=-18.0, sound=clicks(122))
 
     assert list(find_faults(reading, replace(PROMISE, notes=5))) == []
+
+
+@pytest.mark.parametrize(("tempo_bpm", "heard_bpm", "good"), [(70.0, 70.2, True), (140.0, 140.4, False)])
+def test_the_fewer_beats_the_less_exactly_their_tempo_is_held(tempo_bpm, heard_bpm, good):
+    # Good slow songs of five bars were thrown away, as their length alone was looked at.
+    promise = replace(PROMISE, seconds=18.5, tempo_bpm=tempo_bpm)
+    reading = replace(GOOD, seconds=18.5, sound=clicks(heard_bpm, 18.5))
+
+    assert (list(find_faults(reading, promise)) == []) == good
 
 
 def test_a_song_without_a_note_may_be_silent():

@@ -51,8 +51,9 @@ def show_judgement(judgement: Judgement, loss: float, best: bool, console: Conso
     """Print one line: how well held-out songs are foretold now, all in all and by kind of token."""
     kinds = ", ".join(f"{kind} {value:.3f}" for kind, value in judgement.losses.items() if kind != "all")
     tokens = judgement.step * WINDOW * BATCH
+    learned = f"loss {loss:.3f}, " if judgement.step else ""
     console.print(
-        f"step {judgement.step:,}, {tokens / 1e6:.2f} M tokens: loss {loss:.3f}, held out "
+        f"step {judgement.step:,}, {tokens / 1e6:.2f} M tokens: {learned}held out "
         f"{judgement.losses['all']:.3f}{' (best)' if best else ''}: {kinds}",
         highlight=False, soft_wrap=True,
     )  # fmt: skip

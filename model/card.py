@@ -44,7 +44,7 @@ def write_card(weights: Path, genre: str | None = None, figures: Path | None = N
         BadFigures: The figures cannot be read.
     """
     facts = read_provenance(weights)
-    measured = _read_figures(figures) if figures else None
+    measured = read_figures(figures) if figures else None
     sections = [
         f"# {weights.stem}: model card",
         f"`{weights.name}`, written by `lnh train`; the figures of its learning stand in its header, too.",
@@ -66,7 +66,12 @@ def corpora_of(facts: Mapping[str, Any]) -> list[str]:
     return list(dict.fromkeys(corpus for _, stage in _stages(facts) for corpus in stage["corpora"]))
 
 
-def _read_figures(path: Path) -> Mapping[str, Any]:
+def read_figures(path: Path) -> Mapping[str, Any]:
+    """What `lnh evaluate --json` wrote.
+
+    Raises:
+        BadFigures: It cannot be read, or is something else.
+    """
     try:
         figures = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:

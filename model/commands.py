@@ -28,7 +28,8 @@ from model.weights import weights_path
 @click.option("--others", multiple=True, metavar="MIDI_FOLDER", type=click.Path(path_type=Path),
               help="Real songs of another genre, to see whether ours are named right; can be repeated.")  # fmt: skip
 @click.option("--bars", type=click.IntRange(min=4), help="Length compared [the songs' median].")
-@click.option("--json", "json_file", metavar="FILE", type=click.Path(path_type=Path), help="Write the figures, too.")
+@click.option("--json", "json_file", metavar="FILE", type=click.Path(path_type=Path, dir_okay=False),
+              help="Write the figures, too.")  # fmt: skip
 def evaluate_command(
     *, folders: tuple[Path, ...], genre_name: str, reference: Path, others: tuple[Path, ...], bars: int | None,
     json_file: Path | None,

@@ -83,19 +83,23 @@ def read_index(folder: Path) -> dict[str, Mapping[str, str]]:
     """File name to its row of INDEX.tsv in the folder or above; empty where there is none.
 
     Raises:
-        BadCorpus: It cannot be read, or lacks a column that it must have.
+        BadCorpus: It cannot be read, lacks a column that it must have, or a row names no file.
     """
     place = next((place for place in (folder, *folder.parents[:2]) if (place / "INDEX.tsv").is_file()), None)
     if place is None:
         return {}
     try:
-        with (place / "INDEX.tsv").open(encoding="utf-8", newline="") as lines:
-            rows = list(csv.DictReader(lines, delimiter="\t", quoting=csv.QUOTE_NONE))
+        with (place / "INDEX.tsv").open(encoding="utf-8-sig", newline="") as lines:
+            table = csv.DictReader(lines, delimiter="\t", quoting=csv.QUOTE_NONE)
+            rows = [(table.line_num, row) for row in table]
     except (UnicodeDecodeError, csv.Error) as error:
         raise BadCorpus(f"{place}/INDEX.tsv: cannot be read: {error}") from error
-    if rows and not {"member", "song_group"} <= rows[0].keys():
+    if rows and not {"member", "song_group"} <= set(table.fieldnames or ()):
         raise BadCorpus(f"{place}/INDEX.tsv: needs the columns member and song_group, with tabs between")
-    return {Path(row["member"]).name: {**row, "song_group": row["song_group"] or row["member"]} for row in rows}
+    for line, row in rows:
+        if not row["member"]:
+            raise BadCorpus(f"{place}/INDEX.tsv, line {line}: names no file; write it under member, or delete the line")
+    return {Path(row["member"]).name: {**row, "song_group": row["song_group"] or row["member"]} for _, row in rows}
 
 
 # --- where they lie
@@ -123,7 +127,19 @@ def own_sources(folder: Path, genre: str, archives: Sequence[str]) -> list[Sourc
     """
     own = _named(folder, genre, archives[0])
     sources = [own] if own else [found for name in archives if (found := _named(folder, name, name))]
-    return sources or [_loose(folder, archives[0])]
+    return sources or [_loose(folder, genre, archives[0])]
+
+
+def new_sources(folder: Path, genre: str, corpus: str) -> list[Source]:
+    """The songs of a genre that has no file yet: found again when it has one, whatever its archives are.
+
+    Raises:
+        BadCorpus: There is none, or beside those that lie loose there is a folder or archive of a corpus.
+    """
+    others = _other_music(folder)
+    if others and _named(folder, genre, corpus) is None:
+        raise _mistakable(folder, genre, others)
+    return own_sources(folder, genre, [corpus])
 
 
 def _named(folder: Path, name: str, corpus: str) -> Source | None:
@@ -136,12 +152,27 @@ def _named(folder: Path, name: str, corpus: str) -> Source | None:
     return Source(corpus=corpus, folder=folder, files=files, archives=(archive,) if archive.is_file() else ())
 
 
-def _loose(folder: Path, corpus: str) -> Source:
-    files = [path for path in _midi_files(folder.rglob("*")) if path.relative_to(folder).parts[0] not in t.CORPORA]
-    archives = [path for path in sorted(folder.glob("*.tar.xz")) if path.name.partition(".")[0] not in t.CORPORA]
+def _loose(folder: Path, genre: str, corpus: str) -> Source:
+    others = _other_music(folder)
+    files = [path for path in _midi_files(folder.rglob("*")) if path.relative_to(folder).parts[0] not in others]
+    archives = [path for path in sorted(folder.glob("*.tar.xz")) if path.name not in others]
+    if not files and not archives and others:
+        raise _mistakable(folder, genre, others)
     if not files and not archives:
         raise BadCorpus(f"{folder}: no MIDI file (*.mid), nor an archive of them (*.tar.xz); put the songs there")
     return Source(corpus=corpus, folder=folder, files=tuple(files), archives=tuple(archives))
+
+
+def _other_music(folder: Path) -> list[str]:
+    """Folders and archives in a folder that are named as a corpus is."""
+    archives = [path.name for path in folder.glob("*.tar.xz") if path.name.partition(".")[0] in t.CORPORA]
+    return sorted([*archives, *(name for name in t.CORPORA if (folder / name).is_dir())])
+
+
+def _mistakable(folder: Path, genre: str, others: Sequence[str]) -> BadCorpus:
+    return BadCorpus(
+        f"{folder}: holds {', '.join(others)}, named as other music is; put all songs of {genre} into {folder / genre}/"
+    )
 
 
 def _midi_files(paths: Iterable[Path]) -> list[Path]:

@@ -1,5 +1,6 @@
 """A genre file written from songs: who plays in them, on what, how fast, in which metres."""
 
+import hashlib
 import json
 import re
 from collections import Counter
@@ -88,16 +89,21 @@ class Survey:
 def survey(files: Sequence[Path], on_file: Callable[[int], None]) -> Survey:
     """Look at MOST_FILES of the files, evenly spread; `on_file` hears how many that will be, after each.
 
+    A copy of another file is no song of its own.
+
     Raises:
         BadCorpus: None of them can be read.
     """
     found = Survey()
     chosen = files[:: -(-len(files) // MOST_FILES)]
+    seen: set[bytes] = set()
     for path in chosen:
         with suppress(BadMidi):
             score = read_midi(path)
-            if not unfit(score):
+            digest = hashlib.sha256(path.read_bytes()).digest()
+            if digest not in seen and not unfit(score):
                 _look_at(score, read_programs(path), found)
+            seen.add(digest)
         on_file(len(chosen))
     if not found.tempi:
         raise BadCorpus(f"{files[0].parent}: none of {len(chosen)} files is a song that can be read")
@@ -118,14 +124,21 @@ def _look_at(score: Score, programs: dict[Role, int], found: Survey) -> None:
         found.scores.append(score)
 
 
-def nearest_corpus(network: Composer, learned: Iterable[str], found: Survey) -> str:
+def nearest_corpus(network: Composer, learned: Iterable[str], found: Survey, on_corpus: Callable[[int], None]) -> str:
     """The corpus, of those that a base has learned, as which it foretells the songs best.
 
-    Every song is read as each corpus in turn: only the token GENRE of its header differs.
+    Every song is read as each corpus in turn: only the token GENRE of its header differs. `on_corpus` hears how many
+    corpora there are, after each.
     """
     songs = [song for score in found.scores if (song := as_song(score, "", FALLBACK, found.roles, held_out=False))]
     names = [name for name in learned if name in t.CORPORA] or [FALLBACK]
-    return min(names, key=lambda name: _loss_as(network, name, songs)) if songs else names[0]
+    if not songs:
+        return names[0]
+    losses_as: dict[str, float] = {}
+    for name in names:
+        losses_as[name] = _loss_as(network, name, songs)
+        on_corpus(len(names))
+    return min(names, key=losses_as.__getitem__)
 
 
 @torch.no_grad()
@@ -139,22 +152,25 @@ def _loss_as(network: Composer, corpus: str, songs: Sequence[Song]) -> float:
     return total / len(songs)
 
 
-def write_genre(path: Path, found: Survey, corpus: str) -> Genre:
-    """Write the genre file, and read it as any other.
+def expect_free(path: Path) -> None:
+    """A genre file that is still to be written can be called so.
 
     Raises:
         BadGenre: The file's name cannot be asked for in a post, or another genre has it.
     """
     if path.suffix != ".toml" or not re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", path.stem):
         raise BadGenre(f"{path}: a genre is called as in /g heavy-metal; name its file like genres/heavy-metal.toml")
+    for genre in load_genres(path.parent).values() if any(path.parent.glob("*.toml")) else ():
+        for alias in (genre.name, *genre.aliases):
+            if re.sub(r"[\W_]", "", alias.casefold()) == path.stem.replace("-", ""):  # as `load_genres` hears them
+                raise BadGenre(f"{path}: {alias!r} is {genre.name} already; choose another name")
+
+
+def write_genre(path: Path, found: Survey, corpus: str) -> Genre:
+    """Write the genre file, and read it as any other."""
     with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(draft(path.stem, found, corpus), encoding="utf-8")
-    try:
-        load_genres(path.parent)
-    except BadGenre:
-        path.unlink()
-        raise
     return load_genre(path)
 
 

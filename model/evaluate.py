@@ -130,7 +130,10 @@ def evaluate(generated: Sequence[Path], reference: Path, players: Mapping[str, R
                 f"{folder}: {count} different songs of at least {reading.bars / 2:g} bars can be read "
                 f"({len(unreadable)} files cannot); put at least {FEWEST_SONGS} there"
             )
-    known = {folder.name: reading.excerpts(sample(find_midi(folder), MOST_LEARNED), folder.name) for folder in others}
+    known = {
+        f"{folder.resolve()}": reading.excerpts(sample(find_midi(folder), MOST_LEARNED), f"{folder}")
+        for folder in others
+    }
     court = _Court(real, known, training, roles, progress)
     return Report(
         bars=reading.bars,

@@ -1,7 +1,10 @@
 """`lnh train`: from a folder of MIDI files to a genre that can be played."""
 
+import hashlib
 import os
 import re
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
@@ -13,10 +16,10 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from model import train
 from model.account import printable, show_judgement, show_losses, show_reading
-from model.card import corpora_of, write_card
-from model.corpus import corpus_source, files_of, own_sources
+from model.card import corpora_of, read_figures, write_card
+from model.corpus import corpus_source, files_of, new_sources, own_sources
 from model.device import choose_device
-from model.draft import FALLBACK, nearest_corpus, survey, write_genre
+from model.draft import FALLBACK, Survey, expect_free, nearest_corpus, survey, write_genre
 from model.errors import NeedsOperator
 from model.features import cut
 from model.genre import Genre, load_genre
@@ -49,7 +52,7 @@ SEED = 1
               help="What lnh evaluate --json wrote, for the card.")  # fmt: skip
 @click.option("--run", "run_folder", metavar="DIR", type=click.Path(path_type=Path),
               help="Where the run keeps its state [runs/NAME].")  # fmt: skip
-@click.option("--out", metavar="FILE", type=click.Path(path_type=Path),
+@click.option("--out", metavar="FILE", type=click.Path(path_type=Path, dir_okay=False),
               help="Weights to write [weights/NAME.safetensors].")  # fmt: skip
 @click.option("--threads", default=0, help="Processor cores to use [all].", type=click.IntRange(min=0))
 @click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True,
@@ -74,38 +77,46 @@ def train_command(
     if folder is None:
         _write_card_again(genre_file, out, figures)
         return
+    if out and not out.parent.is_dir():
+        raise NeedsOperator(f"{out}: its folder does not exist; make it, or name another")
+    if figures:
+        read_figures(figures)
     place = choose_device(device)
     threads = threads or os.cpu_count() or 1
     torch.set_num_threads(threads)
     torch.manual_seed(SEED)
     if genre_file and base is None and weights_path("base").is_file():
         base = weights_path("base")
+    beside = _weights(corpora)
     console = Console(stderr=True)
     with _progress(console) as progress:
-        own = _genre(genre_file, folder, base, progress) if genre_file else None
+        own = _genre(genre_file, folder, base, beside, progress) if genre_file else None
         run_folder = run_folder or Path("runs") / name
         out = out or weights_path(own.weights if own else name)
         roles = [role for role in ROLES if own is None or any(player.role == role for player in own.players)]
-        read = _read(folder, own, corpora, roles=roles, processes=threads, progress=progress)
+        read = _read(folder, own, beside, roles=roles, processes=threads, progress=progress)
         show_reading(read, run_folder, console)
-        shares = _shares(own, read, corpora)
+        shares = _shares(own, read, beside)
         network = load_base(base) if base else Composer(Architecture())
         plan = train.Plan(
-            corpora=shares, tokens=tokens or _tokens(own, read, shares), decay=own is not None, seed=SEED
-        )
+            corpora=shares, tokens=tokens or _tokens(own, read, shares), decay=own is not None,
+            base=_digest(base) if base else "", seed=SEED,
+        )  # fmt: skip
         trainer = train.Trainer(network, [song for corpus in read for song in corpus.songs], plan, place)
         _learn(trainer, run_folder, progress)
-        train.export(run_folder, out, _provenance(trainer, read, roles, base))
-        if own:
+        if own:  # first, so that the weights are never without it
             _index([corpus for corpus in read if corpus.name in own.archives], index_path(out), progress)
+        train.export(run_folder, out, _provenance(trainer, read, roles, base))
     if trainer.first and trainer.best:
         show_losses(trainer.first.losses, trainer.best.losses, console)
     card = write_card(out, own.name if own else None, figures)
-    listen = f"; listen: lnh compose '/g {own.name}'" if own else ""
+    listen = _how_to_listen(own, out) if own else ""
     console.print(f"{out}, and its card {card}{listen}", highlight=False, markup=False, soft_wrap=True)
 
 
 def _write_card_again(genre_file: Path | None, out: Path | None, figures: Path | None) -> None:
+    if genre_file and not genre_file.is_file():
+        raise NeedsOperator(f"{genre_file}: no such file; give --midi FOLDER, and it is written from the songs there")
     own = load_genre(genre_file) if genre_file else None
     if not own and not out:
         raise NeedsOperator("nothing to learn: give GENRE.toml and --midi FOLDER; lnh train --help tells more")
@@ -115,29 +126,42 @@ def _write_card_again(genre_file: Path | None, out: Path | None, figures: Path |
     click.echo(f"{write_card(weights, own.name if own else None, figures)}", err=True)
 
 
-def _progress(console: Console) -> Progress:
+@contextmanager
+def _progress(console: Console) -> Iterator[Progress]:
+    """Shows how far it is, and says how to go on when it is stopped."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    return Progress(*columns, console=console)
+    try:
+        with Progress(*columns, console=console) as progress:
+            yield progress
+    except KeyboardInterrupt:
+        console.print("Stopped; the same command goes on.")
+        raise
+
+
+def _how_to_listen(own: Genre, out: Path) -> str:
+    played = weights_path(own.weights)
+    if out.resolve() == played.resolve():
+        return f"; listen: lnh compose '/g {own.name}'"
+    return f"; to listen, copy it to {played}, and {index_path(out)} to {index_path(played)}"
 
 
 # --- the genre
 
 
-def _genre(path: Path, folder: Path, base: Path | None, progress: Progress) -> Genre:
-    """The genre of a file, which is written from the songs where there is none."""
+def _genre(path: Path, folder: Path, base: Path | None, beside: Collection[str], progress: Progress) -> Genre:
+    """The genre of a file, which is written from the songs where there is none; the corpora `beside` are others."""
     if path.is_file():
         genre = load_genre(path)
         unknown = [name for name in genre.archives if name not in CORPORA]
         if unknown:
             raise NeedsOperator(f"{path}: archives has {unknown[0]!r}; it can be {', '.join(CORPORA)}")
         return genre
-    sources = own_sources(folder, path.stem, [path.stem if path.stem in CORPORA else FALLBACK])
+    expect_free(path)
+    sources = new_sources(folder, path.stem, path.stem if path.stem in CORPORA else FALLBACK)
     files = [file for source in sources for file in files_of(source, CACHE)]
     task = progress.add_task("looking at the songs", total=None)
     found = survey(files, lambda total: progress.update(task, total=total, advance=1))
-    corpus = path.stem
-    if corpus not in CORPORA:
-        corpus = nearest_corpus(load_base(base), corpora_of(read_provenance(base)), found) if base else FALLBACK
+    corpus = path.stem if path.stem in CORPORA else _nearest(base, beside, found, progress) if base else FALLBACK
     genre = write_genre(path, found, corpus)
     tempo = genre.tempo
     progress.console.print(
@@ -149,16 +173,28 @@ def _genre(path: Path, folder: Path, base: Path | None, progress: Progress) -> G
     return genre
 
 
+def _nearest(base: Path, beside: Collection[str], found: Survey, progress: Progress) -> str:
+    """The corpus as which a base foretells the songs best; those learned `beside` them keep their names."""
+    task = progress.add_task("what music it is", total=None)
+    learned = [name for name in corpora_of(read_provenance(base)) if name not in beside]
+    return nearest_corpus(load_base(base), learned, found, lambda total: progress.update(task, total=total, advance=1))
+
+
 # --- the songs
 
 
 def _read(
-    folder: Path, own: Genre | None, corpora: str, *, roles: list[Role], processes: int, progress: Progress
+    folder: Path, own: Genre | None, beside: Collection[str], *, roles: list[Role], processes: int, progress: Progress
 ) -> list[Corpus]:
     """The genre's own songs first, then the others."""
+    twice = [name for name in beside if own and name in own.archives]
+    if own and twice:
+        raise NeedsOperator(
+            f"--corpora: {own.name} itself is learned as {twice[0]}; leave it out, or change archives in the genre file"
+        )
     sources = own_sources(folder, own.name, own.archives) if own else []
     taken = {source.corpus for source in sources}
-    sources += [corpus_source(folder, name) for name in _weights(corpora) if name not in taken]
+    sources += [corpus_source(folder, name) for name in beside]
     if not sources:
         raise NeedsOperator("nothing to learn: give GENRE.toml, --corpora, or both")
     read = []
@@ -187,10 +223,9 @@ def _weights(corpora: str) -> dict[str, float]:
     return weights
 
 
-def _shares(own: Genre | None, read: list[Corpus], corpora: str) -> dict[str, float]:
+def _shares(own: Genre | None, read: list[Corpus], weights: Mapping[str, float]) -> dict[str, float]:
     """Share of the examples by corpus: a genre's own songs first, the rest by the weights that were given."""
     ours = [corpus.name for corpus in read if own and corpus.name in own.archives]
-    weights = {name: weight for name, weight in _weights(corpora).items() if name not in ours}
     kept = 0.0 if not ours else SHARE_OF_OWN if weights else 1.0
     total = sum(weights.values())
     shares = {name: kept / len(ours) for name in ours}
@@ -209,8 +244,9 @@ def _tokens(own: Genre | None, read: list[Corpus], shares: dict[str, float]) -> 
 
 
 def _learn(trainer: train.Trainer, run_folder: Path, progress: Progress) -> None:
-    task = progress.add_task("learning", total=trainer.plan.steps)
-    told = [-1]
+    trainer.resume(run_folder)  # `train` does so, too; here for what the bar begins with, and what was told
+    task = progress.add_task("learning", total=trainer.plan.steps, completed=trainer.step)
+    told = [trainer.last.step if trainer.last else -1]
 
     def on_step(now: train.Progress) -> None:
         progress.update(task, completed=now.step, description=f"learning, loss {now.loss:.3f}")
@@ -218,12 +254,19 @@ def _learn(trainer: train.Trainer, run_folder: Path, progress: Progress) -> None
             show_judgement(now.judged, now.loss, now.judged == now.best, progress.console)
             told.append(now.judged.step)
 
-    progress.console.print(f"Learning on {trainer.device}: {trainer.plan.tokens:,} tokens; state in {run_folder}",
-                           highlight=False, markup=False)  # fmt: skip
+    onwards = f", from step {trainer.step:,} on" if trainer.step else ""
+    progress.console.print(
+        f"Learning on {trainer.device}: {trainer.plan.tokens:,} tokens{onwards}; state in {run_folder}",
+        highlight=False, markup=False,
+    )  # fmt: skip
     train.train(trainer, run_folder, on_step)
+    progress.update(task, total=trainer.step, completed=trainer.step)
     if trainer.best and trainer.step < trainer.plan.steps:
-        progress.update(task, total=trainer.step)
         progress.console.print(f"Held-out songs are no longer foretold better: the weights of step {trainer.best.step}")
+
+
+def _digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()[:16]
 
 
 def _provenance(

@@ -23,13 +23,15 @@ from model.chart import NO_LIMIT, QUALITIES, Chart
 from model.corpus import Song, as_song, is_held_out, song_groups
 from model.leader import MOST_CHARTS, OUTSIDE, PLACES, Leader, places
 from model.network import Composer
+from model.originality import song_windows
 from model.reader import DRUMS, INPUTS
-from model.reference import NoSongs, Reading, find_midi, sample
-from model.score import ROLES, TIME_SIGNATURES, Score, ticks_per_bar
+from model.reference import NoSongs, Reading, families, find_midi, sample
+from model.score import ROLES, TIME_SIGNATURES, Role, Score, ticks_per_bar
 
 RIDGE = 1.0  # on every number; few decisions move it little
 STEPS = 60  # of L-BFGS
 FEWEST_SONGS = 20  # to learn from
+ONLY_DRUMS = "only drums play here, and a leader has nothing to say to them; do without one"
 MOST_HEARD = 100  # songs, of those to learn from and of those held out; some hundred numbers want no more
 ROLE, POSITION = (list(INPUTS).index(name) for name in ("role", "position"))
 ELSE, NO_BAR = t.MOST_BACK, 2  # codes of `Decisions.forms`
@@ -62,19 +64,17 @@ def train_leader(band: Band, folder: Path, progress: Progress) -> tuple[Leader, 
     """Learn from a folder of the genre's real songs; what it comes to is measured on those held out, if there are any.
 
     Raises:
-        NoSongs: There are too few to learn from.
+        NoSongs: There are too few to learn from, or only drums play.
     """
-    files, known = find_midi(folder), song_groups(folder)
-    reading = Reading(roles=band.roles, bars=0, progress=progress, unreadable=[])
-    sides: list[list[Score]] = []
-    for held_out in (False, True):
-        own = [path for path in files if is_held_out(known.get(path.name, path.stem)) == held_out]
-        scores = [arrange(score, band.roles) for _, score in reading.scores(sample(own, MOST_CHARTS), "Real songs")]
-        sides.append([score for score in scores if any(part.notes for part in score.parts)])
-    learned, held = sides
+    if set(band.roles) == {"drums"}:
+        raise NoSongs(f"{band.genre.name}: {ONLY_DRUMS}")
+    learned, held = _songs(folder, band.roles, progress)
     if len(learned) < FEWEST_SONGS:
         raise NoSongs(f"{folder}: {len(learned)} songs can be learned from; put at least {FEWEST_SONGS} there")
-    pupil = _learn(hear(band, learned[:MOST_HEARD], progress))
+    lesson = hear(band, learned[:MOST_HEARD], progress)
+    if not len(lesson.pitches):
+        raise NoSongs(f"{folder}: {ONLY_DRUMS}")
+    pupil = _learn(lesson)
     judged = held[:MOST_HEARD] or learned[:MOST_HEARD]
     decisions = hear(band, judged, progress)
     with torch.no_grad():
@@ -97,6 +97,31 @@ def train_leader(band: Band, folder: Path, progress: Progress) -> tuple[Leader, 
     return leader, Foretold(
         songs=len(judged), held_out=bool(held), pitch=(pitch, new_pitch), form=(form, new_form)
     )  # fmt: skip
+
+
+def _songs(folder: Path, roles: Sequence[Role], progress: Progress) -> tuple[list[Score], list[Score]]:
+    """Songs to learn from, and those held out of which no version is among what the composer learned."""
+    files, known = find_midi(folder), song_groups(folder)
+    names = {path: known.get(path.name, path.stem) for path in files}
+    wanted = {
+        path for side in (True, False)
+        for path in sample([path for path in files if is_held_out(names[path]) == side], MOST_CHARTS)
+    }  # fmt: skip
+    read: list[str] = []
+    windows, scores = [], {}
+    reading = Reading(roles=roles, bars=0, progress=progress, unreadable=[])
+    for path, score in reading.scores(files, "Real songs"):
+        own = arrange(score, roles)
+        if path in wanted and any(part.notes for part in own.parts):
+            scores[len(read)] = own
+        read.append(names[path])
+        windows.append(song_windows(score))
+    groups = families(read, windows)
+    composed = {group for group, name in zip(groups, read, strict=True) if not is_held_out(name)}
+    return (
+        [score for number, score in scores.items() if not is_held_out(read[number])],
+        [score for number, score in scores.items() if groups[number] not in composed],
+    )
 
 
 @torch.no_grad()

@@ -20,7 +20,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import Tensor
 from torch.nn import functional
 
@@ -55,6 +55,7 @@ class Plan:
     corpora: Mapping[str, float]  # share of the examples
     tokens: int  # to see in all
     decay: bool  # whether the rate falls to zero on the way, as it should for weights that are to be used
+    base: str = ""  # digest of the weights to begin with
     seed: int = 1
 
     @property
@@ -209,6 +210,8 @@ class Trainer:
             raise BadRun(f"{folder}: holds a run on {state['plan']['corpora']}; choose another folder with --run")
         if state["format"] != FORMAT:
             raise BadRun(f"{folder}: holds a run with another vocabulary; choose another folder with --run")
+        if state["plan"].get("base", self.plan.base) != self.plan.base:  # older runs kept none
+            raise BadRun(f"{folder}: holds a run from another base; give it as --base, or another folder as --run")
         if state.get("songs") != self.songs_digest:
             raise BadRun(f"{folder}: holds a run on other songs, or on other bars of them; delete it to begin anew")
         tensors = load_file(path)
@@ -373,7 +376,7 @@ def _save_file(tensors: dict[str, Tensor], path: Path, metadata: dict[str, str])
     with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         partial = path.with_suffix(".partial")
-        save_file(tensors, partial, metadata)
+        partial.write_bytes(save(tensors, metadata))  # `save_file` would not say what the trouble is
         partial.replace(path)
 
 

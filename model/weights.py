@@ -8,11 +8,11 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor
 
 from model import tokens as t
-from model.errors import NeedsOperator
+from model.errors import NeedsOperator, writing
 from model.network import Architecture, Composer, input_rows
 from model.reader import INPUTS
 
@@ -31,7 +31,11 @@ def weights_path(name: str) -> Path:
 
 
 def save_weights(path: Path, network: Composer, provenance: dict[str, Any]) -> None:
-    """Write all or nothing; `provenance` says from what and how the weights were trained."""
+    """Write all or nothing; `provenance` says from what and how the weights were trained.
+
+    Raises:
+        CannotWrite: The disk is full, or not ours to write.
+    """
     tensors = {name: tensor.detach().half().contiguous() for name, tensor in network.state_dict().items()}
     metadata = {
         "format": FORMAT,
@@ -40,9 +44,10 @@ def save_weights(path: Path, network: Composer, provenance: dict[str, Any]) -> N
         "provenance": json.dumps(provenance),
     }
     partial = path.with_suffix(".partial")
-    save_file(tensors, partial, metadata)
-    partial.chmod(0o644)  # safetensors lets only its owner read, and the worker may be another user
-    partial.replace(path)
+    with writing(path):
+        partial.write_bytes(save(tensors, metadata))  # `save_file` would not say what the trouble is
+        partial.chmod(0o644)  # the worker may be another user
+        partial.replace(path)
 
 
 def load_weights(path: Path) -> Composer:

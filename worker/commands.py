@@ -85,13 +85,15 @@ def compose_command(
     """
     if midi_only and stems:
         raise click.UsageError("--midi-only makes no sound; leave it out to get stems.")
+    if seed + count > SEEDS:
+        raise click.UsageError(f"Seeds end at {SEEDS - 1}; with --count {count}, begin at {SEEDS - count} at most.")
     wish = read_line(line)
     for remark in wish.remarks:
         click.echo(remark, err=True)
     songs = [
         ComposeRequest(
-            key=f"{wish.genre}-{number % SEEDS}", title=wish.title or f"{wish.genre} {number % SEEDS}", take=1,
-            genre=wish.genre, tempo_bpm=wish.tempo_bpm, randomness=wish.randomness, seed=number % SEEDS,
+            key=f"{wish.genre}-{number}", title=wish.title or f"{wish.genre} {number}", take=1,
+            genre=wish.genre, tempo_bpm=wish.tempo_bpm, randomness=wish.randomness, seed=number,
             seconds=seconds, bars=bars,
         )
         for number in range(seed, seed + count)

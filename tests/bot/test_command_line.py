@@ -37,6 +37,13 @@ def test_songs_composed_together_are_those_of_their_seeds(tmp_path):
     assert len({Path(name).read_bytes() for name in together}) == 5
 
 
+def test_seeds_that_would_begin_again_at_0_are_refused():
+    result = CliRunner().invoke(lnh, ["compose", "/g folk", "--midi-only", "--seed", f"{2**32 - 1}", "--count", "2"])
+
+    assert result.exit_code == 2
+    assert "Seeds end at 4294967295" in result.output
+
+
 @pytest.mark.parametrize(
     ("line", "title", "tempo_bpm"),
     [

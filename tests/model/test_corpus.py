@@ -19,6 +19,7 @@ from model.corpus import (
     files_of,
     held_out_groups,
     is_held_out,
+    new_sources,
     own_sources,
     song_groups,
 )
@@ -127,6 +128,32 @@ def test_without_these_all_that_lies_loose_is_the_genres_own(folder: Path, tmp_p
     assert names(files_of(source, tmp_path)) == {"loose.mid", "loose.MIDI", "gift.mid"}
 
 
+def test_the_songs_of_a_new_genre_are_found_again_whatever_it_is_learned_as(folder: Path):
+    (folder / "polka" / "jazz").mkdir(parents=True)
+    (folder / "polka" / "jazz" / "oompah.mid").touch()
+
+    (new,) = new_sources(folder, "polka", "other-band")
+
+    assert names(list(new.files)) == {"oompah.mid"}
+    for corpus in ("other-band", "jazz", "folk"):
+        assert [source.files for source in own_sources(folder, "polka", [corpus])] == [new.files]
+
+
+def test_whether_a_folder_named_as_a_corpus_is_belongs_to_a_new_genre_is_not_guessed(folder: Path):
+    # A genre was written from the songs beside jazz/, was to be learned as jazz, and learned from jazz/ alone.
+    with pytest.raises(BadCorpus, match="holds jazz, rock, named as other music is; put all songs of polka into"):
+        new_sources(folder, "polka", "other-band")
+
+
+def test_a_folder_with_nothing_but_other_music_is_not_called_empty(tmp_path: Path):
+    for name in ("folk/one.mid", "jazz/two.mid"):
+        (tmp_path / name).parent.mkdir()
+        (tmp_path / name).touch()
+
+    with pytest.raises(BadCorpus, match="holds folk, jazz, named as other music is"):
+        own_sources(tmp_path, "polka", ["rock"])
+
+
 def test_nothing_falls_out_of_an_archive_and_no_name_is_lost(tmp_path: Path):
     (tmp_path / "music").mkdir()
     members = ("../../../out.mid", "/a/b.mid", "c/b.mid")
@@ -160,6 +187,19 @@ def test_the_index_is_found_above_the_folder(folder: Path):
     (folder / "INDEX.tsv").write_text("member\tsong_group\nrock/one.mid\tthe one\nrock/other.mid\t\n")
 
     assert song_groups(folder / "rock") == {"one.mid": "the one", "other.mid": "rock/other.mid"}
+
+
+def test_an_index_that_a_spreadsheet_wrote_is_read(folder: Path):
+    (folder / "INDEX.tsv").write_text("member\tsong_group\none.mid\tthe one\n", encoding="utf-8-sig")
+
+    assert song_groups(folder) == {"one.mid": "the one"}
+
+
+def test_a_row_that_names_no_file_is_named(folder: Path):
+    (folder / "INDEX.tsv").write_text("archive\tmember\tsong_group\na\tone.mid\tthe one\na\n")
+
+    with pytest.raises(BadCorpus, match=r"INDEX\.tsv, line 3: names no file"):
+        song_groups(folder)
 
 
 @pytest.mark.parametrize("content", ["file\tgroup\na\tb\n", "member;song_group\na;b\n", b"\xff\xfe\x00"])

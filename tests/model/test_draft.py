@@ -12,7 +12,7 @@ from small_composer import small_composer
 
 from model import tokens as t
 from model.corpus import BadCorpus
-from model.draft import Survey, draft, nearest_corpus, survey, write_genre
+from model.draft import Survey, draft, expect_free, nearest_corpus, survey, write_genre
 from model.genre import BadGenre, Genre, Metre, load_genre
 from model.midi import write_midi
 from model.score import Role
@@ -98,6 +98,15 @@ def test_songs_are_looked_at(tmp_path: Path, genre: Genre):
     assert found.loops["bass"] == [2] * 4  # a riff of two bars on E and one each on C and D
 
 
+def test_a_copy_of_a_song_is_not_counted(tmp_path: Path, genre: Genre):
+    write_midi(make_score(40), genre, tmp_path / "one.mid")
+    (tmp_path / "copy of one.mid").write_bytes((tmp_path / "one.mid").read_bytes())
+
+    found = survey(sorted(tmp_path.glob("*.mid")), lambda _: None)
+
+    assert len(found.tempi) == found.plays["bass"] == 1
+
+
 def test_one_player_s_two_hands_have_one_program(tmp_path: Path):
     midi = pretty_midi.PrettyMIDI(resolution=480, initial_tempo=120)
     harpsichord = pretty_midi.Instrument(6)
@@ -124,15 +133,23 @@ def test_songs_are_learned_as_what_the_base_takes_them_for():
     with torch.no_grad():  # a composer that knows no music but is sure that jazz goes on with drums
         network.token.weight[t.GENRE[t.CORPORA.index("jazz")]] = 3 * network.token.weight[t.TEMPO.start + 13]
     found = surveyed(scores=[make_score(10, tempo_bpm=160.0)], plays=Counter({"drums": 10, "bass": 10}))
+    heard: list[int] = []
 
-    corpus = nearest_corpus(network, ["rock", "jazz", "an old corpus"], found)
+    corpus = nearest_corpus(network, ["rock", "jazz", "an old corpus"], found, heard.append)
 
     assert corpus == "jazz"
+    assert heard == [2, 2]
 
 
 @pytest.mark.parametrize("name", ["Polka.toml", "polka", "pol ka.toml", "-.toml", "polka.tml"])
 def test_a_name_that_nobody_could_ask_for_is_refused(tmp_path: Path, name: str):
     with pytest.raises(BadGenre, match="name its file like"):
-        write_genre(tmp_path / name, surveyed(), "folk")
+        expect_free(tmp_path / name)
 
-    assert not any(tmp_path.iterdir())
+
+def test_a_name_that_another_genre_goes_by_is_refused(tmp_path: Path):
+    write_genre(tmp_path / "piano-trio.toml", surveyed(), "jazz")
+    expect_free(tmp_path / "polka.toml")
+
+    with pytest.raises(BadGenre, match="'piano-trio' is piano-trio already; choose another name"):
+        expect_free(tmp_path / "pianotrio.toml")

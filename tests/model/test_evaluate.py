@@ -11,12 +11,14 @@ from click.testing import CliRunner
 from rich.console import Console
 from scores import make_score, vary
 
+from model import commands
 from model.commands import evaluate_command
 from model.corpus import is_held_out
 from model.errors import NeedsOperator
 from model.evaluate import FEWEST_SONGS, Report, evaluate
 from model.genre import load_genres
 from model.midi import write_midi
+from model.naming import Namer
 from model.originality import build_index
 from model.reference import NoSongs, families
 from model.report import show, to_json
@@ -94,6 +96,27 @@ def test_real_songs_also_through_tokens_are_as_real_songs_are(report: Report):
 def test_songs_are_named_by_a_classifier_that_knows_other_genres(report: Report):
     assert [verdict.named for verdict in report.sets] == [1, 0]
     assert report.real.named == 1
+
+
+def test_genres_whose_folders_have_one_name_are_all_known(
+    tmp_path: Path, real: Path, monkeypatch: pytest.MonkeyPatch
+):
+    ours = write_songs(tmp_path / "ours", count=10, seed=2)
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+    others = [write_songs(tmp_path / name / "midi", count=3, seed=3) for name in ("one", "two")]
+    monkeypatch.chdir(ours)
+    known: list[list[str]] = []
+
+    def learn(songs: dict[str, object]) -> Namer:
+        known.append(list(songs))
+        raise NoSongs("enough was seen")
+
+    monkeypatch.setattr(Namer, "learn", learn)
+    with pytest.raises(NoSongs, match="enough was seen"):
+        evaluate([ours], real, PLAYERS, others=[*others, Path()])
+
+    assert known == [["", str(others[0]), str(others[1]), str(ours)]]
 
 
 def test_a_median_is_inside_or_outside_the_middle_half_of_real_songs(report: Report):
@@ -219,6 +242,17 @@ def test_what_is_missing_is_said_before_any_work(real: Path, arguments: list[str
 
     assert isinstance(result.exception, NeedsOperator)
     assert message in str(result.exception)
+
+
+def test_a_folder_is_no_file_to_write_figures_to(real: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(commands, "evaluate", lambda *_, **__: pytest.fail("this may take minutes"))
+
+    result = CliRunner().invoke(
+        evaluate_command, [str(real), "--genre", "heavy-metal", "--reference", str(real), "--json", str(real)]
+    )
+
+    assert result.exit_code == 2
+    assert "is a directory" in result.output
 
 
 @pytest.mark.skipif(not METAL.is_file(), reason="the training songs are not on this machine")

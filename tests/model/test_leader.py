@@ -199,6 +199,26 @@ def test_without_held_out_songs_the_leader_says_so(band: Band, tmp_path: Path):
     assert (foretold.songs, foretold.held_out) == (20, False)
 
 
+def test_a_version_of_a_song_that_was_learned_is_not_held_out(band: Band, tmp_path: Path):
+    write_songs(tmp_path, band.genre, 20, 4)
+    known, version = names(False)[0], names(True)[4]
+    (tmp_path / f"{version}.mid").write_bytes((tmp_path / f"{known}.mid").read_bytes())
+
+    leader, foretold = train_leader(band, tmp_path, Progress(disable=True))
+
+    assert (len(leader.lengths), foretold.songs, foretold.held_out) == (20, 4, True)
+
+
+def test_where_only_drums_play_there_is_nothing_to_lead(band: Band, tmp_path: Path):
+    for name in names(False)[:20]:
+        write_midi(make_score(10, roles=("drums",)), band.genre, tmp_path / f"{name}.mid")
+    drummers = replace(band, genre=replace(band.genre, players=(band.genre.player("drums"),)))
+
+    for each in (band, drummers):
+        with pytest.raises(NoSongs, match="only drums play here"):
+            train_leader(each, tmp_path, Progress(disable=True))
+
+
 def test_too_few_songs_are_refused_with_what_to_do(band: Band, tmp_path: Path):
     write_songs(tmp_path, band.genre, 3, 1)
 

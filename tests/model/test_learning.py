@@ -1,6 +1,7 @@
 """`lnh train` makes a genre from a folder of songs, goes on where it was killed, and says in a line why it cannot."""
 
 import json
+import re
 import subprocess
 import sys
 import time
@@ -175,8 +176,13 @@ def test_without_midi_only_the_card_is_written_again(music: Path, tmp_path: Path
         (["--midi", "music", "--corpora", "jazz"], "neither jazz/ nor jazz.tar.xz is here"),
         (["--midi", "music", "--corpora", "rock", "--base", "music/rock/three.mid"], "three.mid: damaged"),
         (["--midi", "music/rock", "Polka!.toml"], "name its file like genres/heavy-metal.toml"),
-        (["--midi", "music", "polka.toml"], "no MIDI file"),
-        (["--midi", "music/rock", "genres/metal.toml"], "alias 'metal' is claimed by"),
+        (["--midi", "music", "polka.toml"], "holds heavy-metal, rock, named as other music is"),
+        (["--midi", "music/rock", "genres/metal.toml"], "'metal' is heavy-metal already; choose another name"),
+        (["--midi", "music", "genres/heavy-metal.toml", "--corpora", "rock,heavy-metal=2"],
+         "heavy-metal itself is learned as heavy-metal; leave it out"),
+        (["genres/polka.toml"], "polka.toml: no such file; give --midi FOLDER"),
+        (["--midi", "music", "--corpora", "rock", "--out", "no/base.safetensors"], "its folder does not exist"),
+        (["--midi", "music", "--corpora", "rock", "--figures", "music/rock/three.mid"], "three.mid: cannot be read"),
     ],
 )
 def test_what_cannot_be_trained_is_said_in_a_line(music: Path, tmp_path: Path, arguments: list[str], message: str):
@@ -189,6 +195,91 @@ def test_what_cannot_be_trained_is_said_in_a_line(music: Path, tmp_path: Path, a
     assert isinstance(result.exception, NeedsOperator), result.output
     assert message in str(result.exception)
     assert [path.name for path in tmp_path.rglob("*.toml")] == ["heavy-metal.toml"]
+    assert not list(tmp_path.rglob("*.safetensors"))
+
+
+def test_a_name_is_refused_before_all_songs_were_looked_at(music: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(learning, "survey", lambda *_: pytest.fail("this may take minutes"))
+
+    result = train("Polka!.toml", "--midi", str(music / "rock"))
+
+    assert isinstance(result.exception, NeedsOperator), result.output
+
+
+def test_a_new_genre_is_not_learned_as_the_music_beside_it(
+    loose: Path, music: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    (music / "polka").symlink_to(loose)
+    train("--midi", str(music), "--corpora", "rock,heavy-metal", "--out", "base.safetensors")
+    monkeypatch.setattr(learning, "nearest_corpus", lambda network, learned, found, on_corpus: learned[0])
+
+    made = train("polka.toml", "--midi", str(music), "--corpora", "rock")
+
+    assert made.exit_code == 0, made.output
+    assert list(read_provenance(tmp_path / "polka.safetensors")["corpora"]) == ["heavy-metal", "rock"]
+
+
+def test_a_run_that_began_with_another_base_is_refused(music: Path):
+    for seed_corpus in ("rock", "heavy-metal"):
+        out = ["--run", f"runs/{seed_corpus}", "--out", f"{seed_corpus}.safetensors"]
+        train("--midi", str(music), "--corpora", seed_corpus, *out)
+    first = train("--midi", str(music), "--corpora", "rock", "--base", "rock.safetensors")
+
+    again, other = (
+        train("--midi", str(music), "--corpora", "rock", "--base", f"{name}.safetensors")
+        for name in ("rock", "heavy-metal")
+    )
+
+    assert first.exit_code == again.exit_code == 0, again.output
+    assert isinstance(other.exception, training.BadRun)
+    assert "another base" in str(other.exception)
+
+
+def test_what_was_told_of_a_run_is_not_told_again_beside_another_loss(loose: Path, music: Path):
+    command = ["polka.toml", "--midi", str(loose)]
+
+    first, again = train(*command), train(*command)
+    more = train(*command, "--tokens", "1536")
+
+    steps = [re.findall(r"^step \d+", run.output, re.MULTILINE) for run in (first, again, more)]
+    assert steps == [["step 0", "step 2", "step 4"], [], ["step 6", "step 8"]]
+    assert "step 0, 0.00 M tokens: held out" in first.output  # nothing was learned yet, so there is no loss
+    assert "4/4 0:00:00" in again.output
+    assert "from step 4 on" in more.output
+
+
+def test_whoever_stops_it_is_told_how_to_go_on(music: Path, monkeypatch: pytest.MonkeyPatch):
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(training, "train", stop)
+
+    result = train("--midi", str(music), "--corpora", "rock")
+
+    assert result.exit_code == 1
+    assert "Stopped; the same command goes on." in result.output
+
+
+def test_weights_are_never_without_the_index_that_guards_against_copies(
+    loose: Path, music: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(learning, "_index", stop)
+
+    train("polka.toml", "--midi", str(loose))
+
+    assert not (tmp_path / "polka.safetensors").exists()
+
+
+def test_what_is_said_of_listening_is_true(loose: Path, music: Path, tmp_path: Path):
+    played = train("polka.toml", "--midi", str(loose))
+    elsewhere = train("polka.toml", "--midi", str(loose), "--out", "other.safetensors")
+
+    assert "listen: lnh compose '/g polka'" in played.output
+    assert "lnh compose" not in elsewhere.output
+    assert f"to listen, copy it to {tmp_path / 'polka.safetensors'}, and other.originality" in elsewhere.output
 
 
 def test_a_run_on_other_songs_is_refused(music: Path):

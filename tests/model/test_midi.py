@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import mido
 import numpy as np
@@ -13,7 +14,7 @@ from hypothesis.extra import numpy as arrays
 from scores import make_score, one_note_score
 
 from model.genre import Genre
-from model.midi import DURATIONS, LONGEST_SONG, BadMidi, nearest_duration, read_midi, snap, write_midi
+from model.midi import DURATIONS, LONGEST_SONG, BadMidi, nearest_duration, read_midi, read_programs, snap, write_midi
 from model.score import TIME_SIGNATURES, Note, Part, Role, Score
 
 BAND: tuple[Role, ...] = ("drums", "rhythm", "bass", "lead")
@@ -331,3 +332,100 @@ def test_a_single_note_of_any_pitch_survives_the_trip(tmp_path: Path, genre: Gen
     score = read_midi(tmp_path / "note.mid")
 
     assert [note.pitch for part in score.parts for note in part.notes] == [pitch]
+
+
+def metres(*changes: tuple[int, int, int]) -> mido.MidiTrack:
+    """Time signatures, each after so many ticks of 480 a quarter since the last."""
+    events = [mido.MetaMessage("time_signature", numerator=numerator, denominator=denominator, time=time)
+              for time, numerator, denominator in changes]  # fmt: skip
+    return mido.MidiTrack(events)
+
+
+def struck(*times: int, name: str = "", program: int = 30) -> mido.MidiTrack:
+    """A quarter note at each of some ticks of 480 a quarter."""
+    track = mido.MidiTrack([mido.MetaMessage("track_name", name=name), mido.Message("program_change", program=program)])
+    now = 0
+    for time in times:
+        track.append(mido.Message("note_on", note=50, velocity=90, time=time - now))
+        track.append(mido.Message("note_off", note=50, time=480))
+        now = time + 480
+    return track
+
+
+@pytest.mark.parametrize(
+    ("changes", "read"),
+    [
+        (((0, 1, 4), (480, 4, 4)), [(5, 4), (4, 4)]),  # a pickup
+        (((0, 1, 8), (240, 6, 8)), [(7, 8), (6, 8)]),
+        (((0, 2, 4), (960, 4, 4)), [(2, 4), (4, 4)]),
+        (((0, 4, 4), (960, 3, 4)), [(2, 4), (3, 4)]),  # half a bar that nobody wrote
+        (((0, 4, 4), (960, 4, 4)), [(4, 4)]),  # no change, and no bar line
+        (((0, 4, 4), (1880, 3, 4)), [(4, 4), (3, 4)]),  # nearly at the end of the bar
+        (((0, 1, 16), (120, 4, 4)), [(4, 4)]),  # nothing that we know is as long
+        (((0, 3, 4), (0, 4, 4)), [(4, 4)]),
+    ],
+)
+def test_bars_begin_where_those_of_the_file_do(
+    tmp_path: Path, changes: tuple[tuple[int, int, int], ...], read: list[tuple[int, int]]
+):
+    midi = mido.MidiFile(ticks_per_beat=480)
+    midi.tracks.extend([metres(*changes), struck(0, 480 * 30)])
+    midi.save(tmp_path / "song.mid")
+
+    signatures = read_midi(tmp_path / "song.mid").time_signatures
+
+    assert [*dict.fromkeys(signatures)] == read
+    assert all(signature == read[-1] for signature in signatures[len(read) :])
+
+
+@given(st.lists(st.tuples(st.integers(1, 4000), st.integers(1, 19), st.sampled_from([2, 4, 8, 16])), max_size=8))
+@settings(deadline=None, max_examples=100)
+def test_any_metres_are_bars_that_the_band_knows_to_the_end_of_the_song(changes: list[tuple[int, int, int]]):
+    with TemporaryDirectory() as folder:
+        midi = mido.MidiFile(ticks_per_beat=480)
+        midi.tracks.extend([metres(*changes), struck(0, 480 * 100)])
+        midi.save(Path(folder) / "song.mid")
+
+        score = read_midi(Path(folder) / "song.mid")
+
+    assert set(score.time_signatures) <= set(TIME_SIGNATURES)
+    assert 1200 < score.ticks <= 1200 + 96 + 1
+
+
+def test_a_player_who_changes_the_program_is_one(tmp_path: Path):
+    guitar = struck(*range(0, 480 * 16, 960), name="Guitar", program=27)
+    guitar.append(mido.Message("program_change", program=30))
+    guitar.extend(message for message in struck(*range(0, 480 * 32, 960))[2:])
+    midi = mido.MidiFile(ticks_per_beat=480)
+    midi.tracks.extend([guitar, struck(0, 960, name="Other", program=0)])
+    midi.save(tmp_path / "song.mid")
+
+    assert len(read_midi(tmp_path / "song.mid").part("rhythm").notes) == 8 + 16
+    assert read_programs(tmp_path / "song.mid")["rhythm"] == 30
+
+
+def test_two_of_one_name_who_play_at_once_stay_two(tmp_path: Path):
+    midi = mido.MidiFile(ticks_per_beat=480)
+    ups = struck(*range(0, 480 * 16, 480), name="Guitar", program=27)
+    downs = struck(*range(0, 480 * 16, 960), name="Guitar", program=30)
+    for message in downs:
+        if message.type.startswith("note"):
+            message.note -= 7
+    midi.tracks.extend([ups, downs, struck(0, name="Other", program=0)])
+    midi.save(tmp_path / "song.mid")
+
+    parts = read_midi(tmp_path / "song.mid").parts
+
+    assert {8, 16} <= {len(part.notes) for part in parts}
+
+
+def test_a_note_ends_where_its_pitch_is_struck_again(tmp_path: Path, genre: Genre):
+    notes = (Note(start=0, pitch=50, duration=48, velocity=90), Note(start=0, pitch=57, duration=48, velocity=90),
+             Note(start=12, pitch=50, duration=24, velocity=90))  # fmt: skip
+    score = Score(tempo_bpm=120.0, time_signatures=((4, 4),), parts=(Part(role="rhythm", notes=notes),))
+
+    write_midi(score, genre, tmp_path / "song.mid")
+
+    (instrument,) = pretty_midi.PrettyMIDI(str(tmp_path / "song.mid")).instruments
+    spans = sorted((round(note.start * 24), note.pitch, round(note.end * 24)) for note in instrument.notes)
+    assert spans == [(0, 50, 12), (0, 57, 48), (12, 50, 36)]

@@ -10,13 +10,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 from scores import make_score
 from small_composer import as_tensors
 
 from model import tokens as t
 from model import train as training
 from model.corpus import BadCorpus, Song, as_song
-from model.errors import NeedsOperator
+from model.errors import CannotWrite, NeedsOperator
 from model.network import Architecture, Composer
 from model.score import ROLES
 from model.train import BadRun, Judgement, Plan, Progress, Trainer, collate, example, export, read_state, train
@@ -267,6 +268,33 @@ def test_a_run_with_another_vocabulary_is_refused(songs: list[Song], tmp_path: P
 
     with pytest.raises(BadRun, match="vocabulary"):
         train(make_trainer(songs, make_plan(1)), tmp_path, lambda _: None)
+
+
+def test_a_run_from_another_base_is_refused(songs: list[Song], tmp_path: Path):
+    train(make_trainer(songs, replace(make_plan(1), base="one")), tmp_path, lambda _: None)
+
+    with pytest.raises(BadRun, match="another base"):
+        train(make_trainer(songs, replace(make_plan(1), base="other")), tmp_path, lambda _: None)
+
+
+def test_a_run_that_kept_no_base_goes_on(songs: list[Song], tmp_path: Path):
+    train(make_trainer(songs, make_plan(1)), tmp_path, lambda _: None)
+    path = tmp_path / "state.safetensors"
+    state = read_state(tmp_path)
+    del state["plan"]["base"]
+    save_file(load_file(path), path, {"state": json.dumps(state)})
+    again = make_trainer(songs, replace(make_plan(2), base="one"))
+
+    train(again, tmp_path, lambda _: None)
+
+    assert again.step == 2
+
+
+def test_a_disk_that_is_not_ours_to_write_is_said(songs: list[Song], tmp_path: Path):
+    (tmp_path / "best.partial").mkdir()
+
+    with pytest.raises(CannotWrite, match=r"best\.safetensors"):
+        make_trainer(songs, make_plan(1)).judge(tmp_path)
 
 
 def test_a_damaged_run_is_refused(songs: list[Song], tmp_path: Path):

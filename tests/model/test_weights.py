@@ -11,7 +11,7 @@ from scores import make_score
 from small_composer import as_tensors, small_composer
 
 from model import tokens as t
-from model.errors import NeedsOperator
+from model.errors import CannotWrite, NeedsOperator
 from model.network import input_rows
 from model.reader import INPUTS
 from model.weights import FORMAT, BadWeights, load_base, load_weights, read_provenance, save_weights, weights_path
@@ -70,6 +70,13 @@ def test_weights_replace_older_ones_and_leave_nothing_half_written(weights: Path
 
     assert [path.name for path in weights.parent.iterdir()] == ["polka.safetensors"]
     assert read_provenance(weights) == {}
+
+
+def test_weights_that_cannot_be_written_are_named(tmp_path: Path):
+    (tmp_path / "polka.partial").mkdir()
+
+    with pytest.raises(CannotWrite, match=r"polka\.safetensors: there is a folder where a file should be"):
+        save_weights(tmp_path / "polka.safetensors", small_composer(), {})
 
 
 def test_missing_weights_are_named_with_what_to_do(tmp_path: Path):

@@ -17,7 +17,7 @@ import torch
 from model import tokens as t
 from model.corpus import BadCorpus, Song, as_song
 from model.errors import writing
-from model.genre import FASTEST_BPM, SLOWEST_BPM, BadGenre, Genre, load_genre, load_genres
+from model.genre import FASTEST_BPM, SLOWEST_BPM, BadGenre, Genre, as_heard, load_genre, load_genres
 from model.midi import GUITARS, BadMidi, read_midi, read_programs
 from model.network import Composer
 from model.score import ROLES, Role, Score, TimeSignature
@@ -162,7 +162,7 @@ def expect_free(path: Path) -> None:
         raise BadGenre(f"{path}: a genre is called as in /g heavy-metal; name its file like genres/heavy-metal.toml")
     for genre in load_genres(path.parent).values() if any(path.parent.glob("*.toml")) else ():
         for alias in (genre.name, *genre.aliases):
-            if re.sub(r"[\W_]", "", alias.casefold()) == path.stem.replace("-", ""):  # as `load_genres` hears them
+            if as_heard(alias) == as_heard(path.stem):
                 raise BadGenre(f"{path}: {alias!r} is {genre.name} already; choose another name")
 
 

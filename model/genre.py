@@ -177,10 +177,15 @@ def load_genres(folder: Path = GENRES_FOLDER) -> dict[str, Genre]:
     owners: dict[str, str] = {}
     for genre in genres.values():
         for alias in (genre.name, *genre.aliases):
-            heard = re.sub(r"[\W_]", "", alias.casefold())  # "Death metal" and death-metal are one
-            if owners.setdefault(heard, genre.name) != genre.name:
-                raise BadGenre(f"{folder}: alias {alias!r} is claimed by {owners[heard]} and {genre.name}; keep one")
+            owner = owners.setdefault(as_heard(alias), genre.name)
+            if owner != genre.name:
+                raise BadGenre(f"{folder}: alias {alias!r} is claimed by {owner} and {genre.name}; keep one")
     return genres
+
+
+def as_heard(name: str) -> str:
+    """A genre's name or alias as posts are compared with it: "Death metal" and death-metal are one."""
+    return re.sub(r"[\W_]", "", name.casefold())
 
 
 def find_genre(name: str, folder: Path = GENRES_FOLDER) -> Genre:

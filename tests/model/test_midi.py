@@ -417,15 +417,3 @@ def test_two_of_one_name_who_play_at_once_stay_two(tmp_path: Path):
     parts = read_midi(tmp_path / "song.mid").parts
 
     assert {8, 16} <= {len(part.notes) for part in parts}
-
-
-def test_a_note_ends_where_its_pitch_is_struck_again(tmp_path: Path, genre: Genre):
-    notes = (Note(start=0, pitch=50, duration=48, velocity=90), Note(start=0, pitch=57, duration=48, velocity=90),
-             Note(start=12, pitch=50, duration=24, velocity=90))  # fmt: skip
-    score = Score(tempo_bpm=120.0, time_signatures=((4, 4),), parts=(Part(role="rhythm", notes=notes),))
-
-    write_midi(score, genre, tmp_path / "song.mid")
-
-    (instrument,) = pretty_midi.PrettyMIDI(str(tmp_path / "song.mid")).instruments
-    spans = sorted((round(note.start * 24), note.pitch, round(note.end * 24)) for note in instrument.notes)
-    assert spans == [(0, 50, 12), (0, 57, 48), (12, 50, 36)]

@@ -81,7 +81,7 @@ class Ledger(LedgerFile):
     def accept_help(self, key: str) -> None:
         """Accept a call for help, or leave it when its author had help or a refusal within the hour."""
         with self._transaction():
-            if self._speaks(key):
+            if self.speaks(key):
                 self._move(key, "accepted", since=("seen",))
             else:
                 self.leave(key, ENOUGH_SAID)
@@ -97,10 +97,23 @@ class Ledger(LedgerFile):
     def refuse(self, key: str, message: str) -> None:
         """Refuse what was asked, the message still to be said; or leave it, within the hour of the last one."""
         with self._transaction():
-            if self._speaks(key):
+            if self.speaks(key):
                 self._move(key, "refused", since=("seen",), reason=message)
             else:
                 self.leave(key, ENOUGH_SAID)
+
+    def speaks(self, key: str) -> bool:
+        """Whether help, a refusal or a word about the line may be given: once an hour to a person; if so, noted."""
+        now = time.time()
+        with self._transaction() as db:
+            db.execute("DELETE FROM people WHERE NOT stopped AND spoken_at <= ?", (now - SILENCE_SECONDS,))
+            spoken = db.execute(
+                "INSERT INTO people (platform, author_id, spoken_at)"
+                " SELECT platform, author_id, ? FROM posts WHERE key = ? AND open"
+                " ON CONFLICT DO UPDATE SET spoken_at = excluded.spoken_at WHERE spoken_at <= ?",
+                (now, key, now - SILENCE_SECONDS),
+            )
+        return spoken.rowcount > 0
 
     def leave(self, key: str, reason: str) -> None:
         """Do not answer what was just read."""
@@ -177,10 +190,6 @@ class Ledger(LedgerFile):
             )
             self._move(key, "done", since=("accepted",))
             db.execute("UPDATE posts SET open = 0 WHERE key = ?", (key,))
-
-    def notice(self, key: str) -> bool:
-        """Note that something is about to be said about the line; False when its author heard of us within the hour."""
-        return self._speaks(key)
 
     def fail(self, key: str, reason: str) -> None:
         """Give a song up; an apology is still to be said."""
@@ -315,19 +324,6 @@ class Ledger(LedgerFile):
         return {row["platform"]: row["polled_at"] for row in rows}
 
     # ---- the file
-
-    def _speaks(self, key: str) -> bool:
-        """Whether help or a refusal may be given: once an hour to a person. If so it is noted."""
-        now = time.time()
-        with self._transaction() as db:
-            db.execute("DELETE FROM people WHERE NOT stopped AND spoken_at <= ?", (now - SILENCE_SECONDS,))
-            spoken = db.execute(
-                "INSERT INTO people (platform, author_id, spoken_at)"
-                " SELECT platform, author_id, ? FROM posts WHERE key = ? AND open"
-                " ON CONFLICT DO UPDATE SET spoken_at = excluded.spoken_at WHERE spoken_at <= ?",
-                (now, key, now - SILENCE_SECONDS),
-            )
-        return spoken.rowcount > 0
 
     def _set_stopped(self, key: str, *, stopped: bool) -> None:
         self._write(

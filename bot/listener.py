@@ -173,7 +173,7 @@ class Listener:
         post = self._ledger.find(key)
         if before < LONG_LINE or post is None or post.state != "accepted" or post.request is None:
             return
-        if not self._ledger.notice(key):
+        if not self._ledger.speaks(key):
             return
         aside = replace(post.mention, root_id=f"{post.mention.root_id}-line")  # its own key, as it is not the answer
         try:

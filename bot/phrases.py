@@ -3,6 +3,7 @@
 Nothing here may hold the word of a command behind a slash: a reply must call no band, ours included.
 """
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 
 from bot.title import LONGEST_QUOTATION, clean, graphemes, quote
@@ -100,9 +101,9 @@ def in_line(songs: int) -> str:
 
 
 def is_about_line(text: str) -> bool:
-    """Whether a post of ours says `in_line`, of whatever length the line was."""
+    """Whether a post of ours says `in_line`, of whatever length the line was, and not a title that reads like it."""
     begin, end = in_line(-1).split("-1")
-    return begin in text and end in text
+    return re.match(rf"\s*(?:@\S+\s+)?{re.escape(begin)}\d+{re.escape(end)}", text) is not None
 
 
 # What a request was read as: remarks, in the reply from the most to the least telling.

@@ -154,3 +154,9 @@ def test_a_band_title_belongs_to_its_seed_and_is_safe():
     assert len(set(titles)) > 1500
     assert phrases.band_title(2**32 - 1)
     assert all(clean(title) == title for title in titles)
+
+
+def test_a_word_about_the_line_is_known_and_no_title_is_taken_for_it():
+    assert phrases.is_about_line(f"@someone@example.social {phrases.in_line(20)}")
+    assert phrases.is_about_line(phrases.in_line(1234))
+    assert not phrases.is_about_line(f"@someone Enjoy! #LnHAI {phrases.in_line(20)} – take 1")

@@ -17,6 +17,7 @@ from scipy.ndimage import maximum_filter1d, minimum_filter1d
 
 from model.genre import Genre
 from model.score import (
+    DURATIONS,
     ROLES,
     TICKS_PER_BEAT,
     TIME_SIGNATURES,
@@ -25,10 +26,10 @@ from model.score import (
     Role,
     Score,
     TimeSignature,
+    end_when_struck_again,
     ticks_per_bar,
 )
 
-DURATIONS = (1, 2, 3, 4, 6, 8, 9, 12, 18, 24, 30, 36, 42, 48, 60, 72, 96, 144, 192)  # ticks that a note can last
 MOST_BARS = 2000
 LONGEST_SONG = MOST_BARS * 8  # beats; arrays are as long as the song
 LARGEST_FILE = 10_000_000  # bytes; twenty times the largest of 11,502 songs
@@ -339,11 +340,11 @@ def _own_roles(tracks: list[_Track], players: Mapping[str, Role]) -> dict[Role, 
 
 
 def _parts(cast: Mapping[Role, NDArray[np.int64]]) -> tuple[Part, ...]:
-    return tuple(
-        Part(role=role, notes=tuple(Note(start=int(s), pitch=int(p), duration=int(d), velocity=int(v))
-                                    for s, p, d, v in cast[role]))
-        for role in ROLES if role in cast
-    )  # fmt: skip
+    parts = []
+    for role in (role for role in ROLES if role in cast):
+        notes = [Note(start=int(s), pitch=int(p), duration=int(d), velocity=int(v)) for s, p, d, v in cast[role]]
+        parts.append(Part(role=role, notes=tuple(notes) if role == "drums" else end_when_struck_again(notes)))
+    return tuple(parts)
 
 
 def cast_roles(tracks: list[_Track]) -> dict[Role, NDArray[np.int64]]:

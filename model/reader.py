@@ -8,8 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model import tokens as t
-from model.midi import DURATIONS
-from model.score import ROLES, TIME_SIGNATURES, Note, Part, Score, ticks_per_bar
+from model.score import DURATIONS, ROLES, TIME_SIGNATURES, Note, Part, Score, end_when_struck_again, ticks_per_bar
 
 NOWHERE = t.LONGEST_BAR + 1  # "no such position in this bar"
 DRUM_DURATION = 3  # ticks; a drum has no length of its own
@@ -354,7 +353,10 @@ class Reader:
         return ticks_per_bar(TIME_SIGNATURES[self.signatures[-1]])
 
     def score(self, tempo_bpm: float) -> Score:
-        """What was played, up to the last complete bar; velocities tell soft, normal and loud notes."""
+        """What was played, up to the last complete bar; velocities tell soft, normal and loud notes.
+
+        A note ends where its pitch is struck again, however long it was meant to be: only a later token tells.
+        """
         complete = min((len(self.played[role]) for role in self.roles), default=0)
         signatures = tuple(TIME_SIGNATURES[i] for i in self.signatures[:complete])
         starts = Score(tempo_bpm=tempo_bpm, time_signatures=signatures, parts=()).bar_starts
@@ -368,7 +370,8 @@ class Reader:
             for bar_start, bar, accents in zip(bar_starts, self.played[role], self.accents[role], strict=False)
             for start, duration, pitch in bar
         ]  # fmt: skip
-        return Part(role=ROLES[role], notes=tuple(sorted(notes)))
+        notes.sort()
+        return Part(role=ROLES[role], notes=tuple(notes) if role == DRUMS else end_when_struck_again(notes))
 
 
 def decode(stream: Sequence[int], tempo_bpm: float) -> Score:

@@ -1,6 +1,7 @@
 """What the band plays, as values: notes, parts, a score."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Literal, get_args
 
@@ -8,6 +9,7 @@ Role = Literal["drums", "rhythm", "bass", "rhythm_2", "lead", "keys"]
 ROLES: tuple[Role, ...] = get_args(Role)  # also the order in which a bar is written
 
 TICKS_PER_BEAT = 12  # a beat is a quarter note; 12 holds sixteenths and triplets
+DURATIONS = (1, 2, 3, 4, 6, 8, 9, 12, 18, 24, 30, 36, 42, 48, 60, 72, 96, 144, 192)  # ticks that a note can last
 TimeSignature = tuple[int, int]  # (beats, beat unit): (6, 8)
 TIME_SIGNATURES: tuple[TimeSignature, ...] = (
     (4, 4), (2, 4), (3, 4), (5, 4), (6, 4), (7, 4), (8, 4),
@@ -29,6 +31,21 @@ class Note:
     pitch: int  # MIDI number; 60 is middle C; for drums the General MIDI key
     duration: int  # ticks, at least 1
     velocity: int  # 1 to 127
+
+
+def end_when_struck_again(notes: Sequence[Note]) -> tuple[Note, ...]:
+    """Notes of one player, in order of start, each over by the time its pitch is struck again, as a string or a key is.
+
+    Cut are durations only, to the longest on the grid that is left.
+    """
+    next_start: dict[int, int] = {}
+    ended = []
+    for note in reversed(notes):
+        room = next_start.get(note.pitch, note.start + note.duration) - note.start
+        fits = note.duration <= room
+        ended.append(note if fits else replace(note, duration=max(d for d in DURATIONS if d <= room)))
+        next_start[note.pitch] = note.start
+    return tuple(reversed(ended))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

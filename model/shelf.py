@@ -30,7 +30,7 @@ from model.reader import INPUTS
 from model.score import Role, Score
 from model.versions import versions
 
-FORMAT = 3  # of a bucket; raise it when what a file becomes changes otherwise than by the vocabulary
+FORMAT = 4  # of a bucket; raise it when what a file becomes changes otherwise than by the vocabulary
 BUCKETS = 64
 WORTH_PROCESSES = 100  # files; to start a process takes as long as to read some twenty
 FEWEST_BARS, FEWEST_NOTES, MOST_NOTES = 8, 32, 60_000  # of a song

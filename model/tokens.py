@@ -22,8 +22,7 @@ from statistics import median_low
 
 import numpy as np
 
-from model.midi import DURATIONS
-from model.score import ROLES, TIME_SIGNATURES, Part, Role, Score, ticks_per_bar
+from model.score import DURATIONS, ROLES, TIME_SIGNATURES, Part, Role, Score, ticks_per_bar
 
 BarNotes = tuple[tuple[int, int, int], ...]  # (start in the bar, duration, pitch), sorted: what a part plays in one bar
 Accents = Mapping[int, int]  # start in the bar to SOFT or LOUD; the other starts of a bar are NORMAL

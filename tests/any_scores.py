@@ -5,9 +5,8 @@ from collections.abc import Sequence
 from hypothesis import strategies as st
 
 from model import tokens as t
-from model.midi import DURATIONS
 from model.reader import DRUM_DURATION, VELOCITIES
-from model.score import ROLES, TIME_SIGNATURES, Note, Part, Role, Score, ticks_per_bar
+from model.score import DURATIONS, ROLES, TIME_SIGNATURES, Note, Part, Role, Score, end_when_struck_again, ticks_per_bar
 
 DRUM_KEYS = (t.KICK, t.SNARE, *t.OTHER_DRUMS)
 VELOCITY = VELOCITIES[t.NORMAL]
@@ -63,4 +62,4 @@ def part_of(role: Role, bars: Sequence[t.BarNotes], bar_starts: Sequence[int]) -
         for bar, bar_notes in enumerate(bars)
         for start, duration, pitch in bar_notes
     ]
-    return Part(role=role, notes=tuple(sorted(notes)))
+    return Part(role=role, notes=tuple(sorted(notes)) if role == "drums" else end_when_struck_again(sorted(notes)))

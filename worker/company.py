@@ -31,9 +31,8 @@ from redis.exceptions import RedisError
 from rq.exceptions import DeserializationError
 from rq.job import Job
 
-from model.midi import DURATIONS
 from model.request import LONGEST_JSON, ComposeRequest, read_json
-from model.score import ROLES, TIME_SIGNATURES, Note, Part, Score
+from model.score import DURATIONS, ROLES, TIME_SIGNATURES, Note, Part, Score
 from worker.queue import COMPOSE_JOB, SERIALIZER, TriedJob, open_queue
 
 log = logging.getLogger(__name__)

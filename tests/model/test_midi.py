@@ -14,8 +14,8 @@ from hypothesis.extra import numpy as arrays
 from scores import make_score, one_note_score
 
 from model.genre import Genre
-from model.midi import DURATIONS, LONGEST_SONG, BadMidi, nearest_duration, read_midi, read_programs, snap, write_midi
-from model.score import TIME_SIGNATURES, Note, Part, Role, Score
+from model.midi import LONGEST_SONG, BadMidi, nearest_duration, read_midi, read_programs, snap, write_midi
+from model.score import DURATIONS, TIME_SIGNATURES, Note, Part, Role, Score
 
 BAND: tuple[Role, ...] = ("drums", "rhythm", "bass", "lead")
 
@@ -417,3 +417,14 @@ def test_two_of_one_name_who_play_at_once_stay_two(tmp_path: Path):
     parts = read_midi(tmp_path / "song.mid").parts
 
     assert {8, 16} <= {len(part.notes) for part in parts}
+
+
+def test_a_string_that_is_struck_while_it_sounds_sounds_anew(tmp_path: Path):
+    # As many as 15 in 1000 notes of real songs are written so; synthesizers end the first one there.
+    bass = pretty_midi.Instrument(33)
+    bass.notes = [pretty_midi.Note(100, 40, 0.0, 1.0), pretty_midi.Note(100, 40, 0.5, 1.5)]
+    path = write_tracks(tmp_path / "song.mid", bass)
+
+    score = read_midi(path)
+
+    assert [(note.start, note.duration) for note in score.parts[0].notes] == [(0, 12), (12, 24)]

@@ -1,9 +1,20 @@
 """A score counts its time in ticks of a beat."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from scores import make_score
 
-from model.score import ROLES, TIME_SIGNATURES, Note, Score, TimeSignature, ticks_per_bar
+from model.score import (
+    DURATIONS,
+    ROLES,
+    TIME_SIGNATURES,
+    Note,
+    Score,
+    TimeSignature,
+    end_when_struck_again,
+    ticks_per_bar,
+)
 
 
 @pytest.mark.parametrize(
@@ -53,3 +64,16 @@ def test_notes_sort_by_start_and_then_by_pitch():
     low = Note(start=0, pitch=40, duration=48, velocity=90)
 
     assert sorted([late, high, low]) == [low, high, late]
+
+
+@given(st.lists(st.builds(Note, start=st.integers(0, 60), pitch=st.integers(60, 63), velocity=st.just(96),
+                          duration=st.sampled_from(DURATIONS)),
+                unique_by=lambda note: (note.start, note.pitch)).map(sorted))  # fmt: skip
+def test_a_note_ends_where_its_pitch_is_struck_again(notes: list[Note]):
+    ended = end_when_struck_again(notes)
+
+    assert [(note.start, note.pitch) for note in ended] == [(note.start, note.pitch) for note in notes]
+    for note, before in zip(ended, notes, strict=True):
+        again = min((n.start for n in notes if n.pitch == note.pitch and n.start > note.start), default=1000)
+        room = min(again - note.start, before.duration)
+        assert note.duration == max(duration for duration in DURATIONS if duration <= room)

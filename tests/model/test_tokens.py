@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from scores import BAR, make_score
 
 from model import tokens as t
-from model.midi import DURATIONS, read_midi
+from model.midi import read_midi
 from model.reader import DRUM_DURATION, VELOCITIES, decode
-from model.score import ROLES, TIME_SIGNATURES, Note, Part, Role, Score, TimeSignature, ticks_per_bar
+from model.score import DURATIONS, ROLES, TIME_SIGNATURES, Note, Part, Role, Score, TimeSignature, ticks_per_bar
 
 ARCHIVES = Path(__file__).parents[3] / "shared" / "data" / "midi"
 

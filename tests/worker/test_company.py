@@ -13,7 +13,7 @@ from stub_company import StubBand, one_note, stub_produce, stub_service
 from stub_studio import make_request
 
 from model.genre import load_genres
-from model.midi import DURATIONS
+from model.score import DURATIONS
 from worker.company import MARK, MOST, Company, composing_for, digest, score_from_json, score_to_json
 from worker.jobs import Studio
 from worker.queue import COMPOSE_JOB, open_queue

@@ -15,10 +15,11 @@ import pretty_midi
 import torch
 
 from model import tokens as t
+from model.casting import GUITARS
 from model.corpus import BadCorpus, Song, as_song
 from model.errors import writing
 from model.genre import FASTEST_BPM, SLOWEST_BPM, BadGenre, Genre, as_heard, load_genre, load_genres
-from model.midi import GUITARS, BadMidi, read_midi, read_programs
+from model.midi import BadMidi, read_midi, read_programs
 from model.network import Composer
 from model.score import ROLES, Role, Score, TimeSignature
 from model.shelf import unfit

@@ -4,17 +4,16 @@ Reading infers who plays which role, snaps every note to the grid and keeps one 
 pretty_midi. Reading uses symusic: 0.4 ms a heavy metal file against 99 ms, a median song of the training archive.
 """
 
-import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pretty_midi
 from numpy.typing import NDArray
-from scipy.ndimage import maximum_filter1d, minimum_filter1d
 
+from model.casting import Notes, Track, cast_roles, in_order, join_players
 from model.genre import Genre
 from model.score import (
     DURATIONS,
@@ -35,21 +34,12 @@ LONGEST_SONG = MOST_BARS * 8  # beats; arrays are as long as the song
 LARGEST_FILE = 10_000_000  # bytes; twenty times the largest of 11,502 songs
 MOST_NOTES = 200_000  # of a file
 SMPTE = "time in SMPTE frames, not in beats"
-SAME_PART = 0.8  # share of common notes above which two tracks double each other
-TURNS = 0.05  # share of common beats up to which two tracks of one name are one player's
-ONE_VOICE = 1.15  # notes struck together on average below which a track is a melody
-HAND_BEATS = 2  # before and after, that tell where the hands part
 
 # General MIDI keys of the kit, folded to one key for each sound.
 DRUM_KEYS = {
     35: 36, 36: 36, 38: 38, 40: 38, 37: 37, 39: 39, 42: 42, 44: 44, 46: 46, 41: 41, 43: 41, 45: 45, 47: 45,
     48: 48, 50: 48, 49: 49, 57: 49, 52: 52, 55: 55, 51: 51, 59: 51, 53: 53, 56: 56, 54: 54, 69: 54, 70: 54, 82: 54,
 }  # fmt: skip
-
-GUITARS, BASSES = range(24, 32), range(32, 40)
-KEYBOARDS = (*range(24), *range(44, 56), *range(88, 104))
-ONE_PLAYER = (*range(8), *range(16, 21), 24, 25)  # pianos, harpsichord, organs, guitars as they stand for lutes
-MELODIC = (*range(40, 44), *range(56, 88), *range(104, 112))
 
 BY_LENGTH = {ticks_per_bar(signature): signature for signature in reversed(TIME_SIGNATURES)}  # ticks to a bar's metre
 
@@ -63,33 +53,6 @@ class BadMidi(ValueError):
     def __init__(self, path: Path, kind: str, details: str = "") -> None:
         super().__init__(f"{path}: {kind}" + (f": {details}" if details else ""))
         self.kind = kind
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class _Track:
-    """One track of a file on the grid, and what tells its role."""
-
-    notes: NDArray[np.int64]  # (n, 4): start, pitch, duration, velocity
-    program: int
-    name: str
-    is_drum: bool
-
-    @property
-    def mean_pitch(self) -> float:
-        return float(self.notes[:, 1].mean())
-
-    @property
-    def polyphony(self) -> float:
-        """Notes struck together, on average."""
-        return len(self.notes) / len(np.unique(self.notes[:, 0]))
-
-    @property
-    def activity(self) -> int:
-        """Beats in which it strikes a note."""
-        return len(np.unique(self.notes[:, 0] // TICKS_PER_BEAT))
-
-    def sings(self) -> bool:
-        return re.search(r"vo[ck]al|voice|sing|lyric|\bvox\b", self.name, re.IGNORECASE) is not None
 
 
 def read_midi(path: Path, players: Mapping[str, Role] | None = None) -> Score:
@@ -127,7 +90,7 @@ def read_programs(path: Path) -> dict[Role, int]:
             for role, notes in cast_roles(tracks).items()}  # fmt: skip
 
 
-def _read_tracks(path: Path) -> tuple[Any, list[_Track]]:
+def _read_tracks(path: Path) -> tuple[Any, list[Track]]:
     """What symusic reads, and its tracks that have notes."""
     import symusic  # noqa: PLC0415  10 MB, and a band that plays reads no files
 
@@ -149,7 +112,8 @@ def _read_tracks(path: Path) -> tuple[Any, list[_Track]]:
     beats //= raw.ticks_per_quarter
     if beats > LONGEST_SONG:
         raise BadMidi(path, "too long", f"a note at beat {beats}; at most {LONGEST_SONG} beats are read")
-    tracks = _joined([track for track in (_on_grid(t, raw.ticks_per_quarter) for t in raw.tracks) if len(track.notes)])
+    on_grid = [_on_grid(track, raw.ticks_per_quarter) for track in raw.tracks]
+    tracks = join_players([track for track in on_grid if len(track.notes)])
     if not tracks:
         raise BadMidi(path, "no notes")
     return raw, tracks
@@ -220,7 +184,7 @@ def _mean_by(group: NDArray[np.int64], values: NDArray[np.float64]) -> NDArray[n
     return np.asarray(np.bincount(group, values) / np.maximum(np.bincount(group), 1), dtype=np.float64)
 
 
-def _on_grid(track: Any, ticks_per_quarter: int) -> _Track:
+def _on_grid(track: Any, ticks_per_quarter: int) -> Track:
     columns = track.notes.numpy()
     scale = TICKS_PER_BEAT / ticks_per_quarter
     time = columns["time"] * scale
@@ -234,50 +198,8 @@ def _on_grid(track: Any, ticks_per_quarter: int) -> _Track:
         duration = np.array([nearest_duration(int(ticks)) for ticks in end - start], dtype=np.int64)
     velocity = np.clip(columns["velocity"].astype(np.int64), 1, 127)
     notes = np.stack([np.maximum(start, 0), pitch, duration, velocity], axis=1)
-    notes = notes[(pitch > 0) & (pitch < 128)]
-    order = np.lexsort((-notes[:, 2], notes[:, 1], notes[:, 0]))
-    return _Track(notes=_unique(notes[order]), program=track.program, name=track.name, is_drum=track.is_drum)
-
-
-def _joined(tracks: list[_Track]) -> list[_Track]:
-    """With one track for each player: symusic gives one for each program, and players change theirs within a song.
-
-    Those belong together that have the same name and hardly ever play at once; the program is that of most notes. Where
-    all have one name, as in a file of one track, it tells nothing.
-    """
-    if len({track.name for track in tracks}) == 1:
-        return tracks
-    players: list[list[_Track]] = []
-    for track in tracks:
-        player = next((each for each in players if track.name and all(_takes_turns(track, one) for one in each)), None)
-        if player is None:
-            players.append([track])
-        else:
-            player.append(track)
-    return [_as_one(pieces) for pieces in players]
-
-
-def _takes_turns(one: _Track, other: _Track) -> bool:
-    """Whether two tracks of one name strike in hardly any beat together."""
-    if one.is_drum or other.is_drum or one.name != other.name:
-        return False
-    first, second = (np.unique(track.notes[:, 0] // TICKS_PER_BEAT) for track in (one, other))
-    return len(np.intersect1d(first, second)) <= TURNS * min(len(first), len(second))
-
-
-def _as_one(pieces: list[_Track]) -> _Track:
-    notes = np.concatenate([piece.notes for piece in pieces])
-    most = max(pieces, key=lambda piece: len(piece.notes))
-    return replace(most, notes=_unique(notes[np.lexsort((-notes[:, 2], notes[:, 1], notes[:, 0]))]))
-
-
-def _unique(notes: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Sorted notes without a second note of the same pitch at the same time; the longest stays."""
-    if not len(notes):
-        return notes
-    again = (np.diff(notes[:, 0]) == 0) & (np.diff(notes[:, 1]) == 0)
-    kept: NDArray[np.int64] = notes[np.concatenate([[True], ~again])]
-    return kept
+    notes = in_order(notes[(pitch > 0) & (pitch < 128)])
+    return Track(notes=notes, program=track.program, name=track.name, is_drum=track.is_drum)
 
 
 def _tempo(raw: Any) -> float:
@@ -332,97 +254,19 @@ def _readable(numerator: int, denominator: int) -> TimeSignature:
     return same[0] if same else (4, 4)
 
 
-def _own_roles(tracks: list[_Track], players: Mapping[str, Role]) -> dict[Role, NDArray[np.int64]]:
+def _own_roles(tracks: list[Track], players: Mapping[str, Role]) -> dict[Role, Notes]:
     """Who plays what in a file that a band wrote, by the names of its players; nothing, if it did not write it."""
     roles = {_ascii(name): role for name, role in players.items()}
     own = {roles[track.name]: track.notes for track in tracks if track.name in roles}
     return own if len(own) == len(tracks) else {}
 
 
-def _parts(cast: Mapping[Role, NDArray[np.int64]]) -> tuple[Part, ...]:
+def _parts(cast: Mapping[Role, Notes]) -> tuple[Part, ...]:
     parts = []
     for role in (role for role in ROLES if role in cast):
         notes = [Note(start=int(s), pitch=int(p), duration=int(d), velocity=int(v)) for s, p, d, v in cast[role]]
         parts.append(Part(role=role, notes=tuple(notes) if role == "drums" else end_when_struck_again(notes)))
     return tuple(parts)
-
-
-def cast_roles(tracks: list[_Track]) -> dict[Role, NDArray[np.int64]]:
-    """Who plays what: register, polyphony, activity and program tell the role, since files do not.
-
-    Of more tracks than roles the busiest are kept; tracks that double another are left out. One or two tracks alone, of
-    keyboards or plucked strings, are the hands of one player: the right leads, the left plays the keys.
-    """
-    cast: dict[Role, NDArray[np.int64]] = {}
-    kit = [track.notes for track in tracks if track.is_drum]
-    if kit:
-        notes = np.concatenate(kit)
-        cast["drums"] = _unique(notes[np.lexsort((notes[:, 1], notes[:, 0]))])
-    left = _without_doubles([track for track in tracks if not track.is_drum])
-    if not kit and len(left) <= 2 and all(track.program in ONE_PLAYER and not _may_be_bass(track) for track in left):
-        return _hands(left)
-
-    def take(role: Role, candidates: list[_Track], score: Any) -> None:
-        if candidates:
-            best = max(candidates, key=score)
-            cast[role] = best.notes
-            left.remove(best)
-
-    take("bass", [t for t in left if t.program in BASSES] or [t for t in left if _may_be_bass(t)],
-         lambda t: t.activity - 8 * max(t.mean_pitch - 45, 0))  # fmt: skip
-    guitars = [t for t in left if t.program in GUITARS]
-    take("rhythm", guitars, lambda t: t.activity * (0.5 + t.polyphony) * _lowness(t))
-    take("lead", [t for t in left if not _accompanies(t)], _leading)
-    take("rhythm_2", [t for t in left if t.program in GUITARS], lambda t: t.activity * t.polyphony)
-    take("keys", [t for t in left if t.program in KEYBOARDS], lambda t: t.activity * t.polyphony)
-    if "lead" not in cast:
-        take("lead", left.copy(), lambda t: t.activity / _lowness(t))
-    return cast
-
-
-def _hands(tracks: list[_Track]) -> dict[Role, NDArray[np.int64]]:
-    """The higher of two tracks is the right hand; one track of several voices is split beat by beat in its middle."""
-    if len(tracks) == 2:
-        left, right = sorted(tracks, key=lambda track: track.mean_pitch)
-        return {"lead": right.notes, "keys": left.notes}
-    (track,) = tracks
-    if track.polyphony < ONE_VOICE:
-        return {"lead": track.notes}
-    beats, pitches = track.notes[:, 0] // TICKS_PER_BEAT, track.notes[:, 1]
-    low, high = np.full(beats.max() + 1, 128), np.full(beats.max() + 1, -1)
-    np.minimum.at(low, beats, pitches)
-    np.maximum.at(high, beats, pitches)
-    width = 2 * HAND_BEATS + 1
-    middle = (minimum_filter1d(low, width) + maximum_filter1d(high, width)) / 2
-    is_right = pitches >= middle[beats]
-    return {"lead": track.notes[is_right], "keys": track.notes[~is_right]}
-
-
-def _leading(track: _Track) -> float:
-    return track.activity * (0.2 if track.sings() else 1) * (2 if track.program in GUITARS else 1) / _lowness(track)
-
-
-def _lowness(track: _Track) -> float:
-    """1 around middle C, doubled for an octave lower."""
-    return float(2 ** ((60 - track.mean_pitch) / 12))
-
-
-def _may_be_bass(track: _Track) -> bool:
-    return track.mean_pitch < 46 and track.polyphony < 1.3
-
-
-def _accompanies(track: _Track) -> bool:
-    return track.program in KEYBOARDS and track.polyphony > 1.5
-
-
-def _without_doubles(tracks: list[_Track]) -> list[_Track]:
-    """The tracks, busiest first, without those that mostly play what an earlier one plays."""
-    kept: list[tuple[_Track, set[tuple[int, int]]]] = []
-    for track in sorted(tracks, key=lambda t: -len(t.notes)):
-        strikes = {(start, pitch) for start, pitch in track.notes[:, :2].tolist()}
-        if not any(len(strikes & other) >= SAME_PART * len(strikes) for _, other in kept):
-            kept.append((track, strikes))
-    return [track for track, _ in kept]
 
 
 def _without_silence(score: Score) -> Score:
@@ -431,8 +275,6 @@ def _without_silence(score: Score) -> Score:
     bar = max(i for i, start in enumerate(score.bar_starts) if start <= first)
     cut = score.bar_starts[bar]
     parts = tuple(
-        Part(role=part.role, notes=tuple(
-            Note(start=n.start - cut, pitch=n.pitch, duration=n.duration, velocity=n.velocity) for n in part.notes))
-        for part in score.parts
-    )  # fmt: skip
+        replace(part, notes=tuple(replace(note, start=note.start - cut) for note in part.notes)) for part in score.parts
+    )
     return Score(tempo_bpm=score.tempo_bpm, time_signatures=score.time_signatures[bar:], parts=parts)

@@ -80,7 +80,7 @@ def measure(band: Band, randomness: float, songs: int) -> Wildness:
         score
         for first in range(0, songs, BATCH)
         for score in band.play(
-            request, [np.random.default_rng([seed, 0]) for seed in range(first, min(first + BATCH, songs))]
+            [(request, np.random.default_rng([seed, 0])) for seed in range(first, min(first + BATCH, songs))]
         )
     ]
     known = [band.known_songs.share_known(score) if band.known_songs else None for score in scores]

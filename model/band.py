@@ -89,7 +89,7 @@ class Band:
                 (i, np.random.default_rng([request.seed, batch * count + take]))
                 for i, request in enumerate(requests) if i not in chosen for take in range(count)
             ]  # fmt: skip
-            played = self._play([(requests[i], rng) for i, rng in chances], on_bar)
+            played = self.play([(requests[i], rng) for i, rng in chances], on_bar)
             for (i, rng), take in zip(chances, played, strict=True):
                 takes[i].append((take, rng))
             for i in {i for i, _ in chances}:
@@ -102,15 +102,10 @@ class Band:
         return [play_dynamics(take, rng) for take, rng in released]  # nothing before looks at how loud a note is
 
     def play(
-        self, request: ComposeRequest, rngs: Sequence[np.random.Generator],
+        self, takes: Sequence[tuple[ComposeRequest, np.random.Generator]],
         on_bar: Callable[[int], None] = lambda _bar: None,
     ) -> list[Score]:  # fmt: skip
-        """Takes of a request, one for each generator, all struck with the composer's three velocities."""
-        return self._play([(request, rng) for rng in rngs], on_bar)
-
-    def _play(
-        self, takes: Sequence[tuple[ComposeRequest, np.random.Generator]], on_bar: Callable[[int], None]
-    ) -> list[Score]:
+        """Takes of requests, each by its own chance, all struck with the composer's three velocities."""
         pieces = [self._piece(request, rng) for request, rng in takes]
         readers = compose_streams(self.network.awake(), pieces, method=self.genre.sampling.method, on_bar=on_bar)
         return [reader.score(request.tempo_bpm) for reader, (request, _) in zip(readers, takes, strict=True)]

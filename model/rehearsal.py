@@ -6,6 +6,7 @@ songs held out, which neither has seen.
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +20,7 @@ from model.reference import NoSongs, Reading, Song, read_reference, tabulate
 from model.request import ComposeRequest
 from model.score import Score
 
-FIRST_SEED = 3_000_000_000  # far from those that people give; each batch has one, for its metre and its takes
+FIRST_SEED = 3_000_000_000  # far from those that people give; each take has its own, for its metre, too
 BATCH = 16  # songs at once
 TAKES = (1, 2, 4, 8, 16)  # of which one is picked, when the gain is measured
 SHUFFLES = 4  # of the takes into groups to pick from
@@ -74,12 +75,15 @@ def rehearse(band: Band, *, songs: int, bars: int, first_seed: int, progress: Pr
 
 
 def _takes(band: Band, *, bars: int, first_seed: int, most: int) -> Iterator[Score]:
-    for seed in range(first_seed, first_seed + most, BATCH):
-        request = ComposeRequest(
+    requests = (
+        ComposeRequest(
             key="rehearsal", title="", take=1, genre=band.genre.name, tempo_bpm=band.genre.tempo.default_bpm,
             randomness=band.genre.randomness, seed=seed, bars=bars,
-        )  # fmt: skip
-        yield from band.play(request, [np.random.default_rng([seed, take]) for take in range(BATCH)])
+        )
+        for seed in range(first_seed, first_seed + most)
+    )  # fmt: skip
+    while batch := list(islice(requests, BATCH)):
+        yield from band.play([(request, np.random.default_rng([request.seed, 0])) for request in batch])
 
 
 def read_real(folder: Path, reading: Reading) -> tuple[Song, ...]:

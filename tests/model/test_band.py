@@ -191,7 +191,7 @@ def test_a_song_that_copies_a_known_one_is_dropped_for_the_next(band: Band):
 
 
 def test_of_several_takes_the_critic_picks_one_by_the_seed(band: Band):
-    takes = band.play(make_request(), [np.random.default_rng([123, take]) for take in range(3)])
+    takes = band.play([(make_request(), np.random.default_rng([123, take])) for take in range(3)])
     critic = Critic.learn([takes[2]] * 9, [takes[0], takes[1]] * 4, {})
     choosy = replace(of_takes(band, 3), critic=critic)
 
@@ -202,7 +202,7 @@ def test_of_several_takes_the_critic_picks_one_by_the_seed(band: Band):
 
 
 def test_a_take_with_a_flaw_is_not_put_before_the_critic(band: Band):
-    takes = band.play(make_request(bars=8), [np.random.default_rng([123, take]) for take in range(3)])
+    takes = band.play([(make_request(bars=8), np.random.default_rng([123, take])) for take in range(3)])
     critic = Critic.learn([takes[2]] * 9, [takes[0], takes[1]] * 4, {})
     choosy = replace(of_takes(band, 3), critic=critic, known_songs=build_index([takes[2]]))
 

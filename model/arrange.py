@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from dataclasses import replace
 
-from model.score import ROLES, Note, Part, Role, Score
+from model.score import ROLES, Note, Part, Role, Score, end_when_struck_again
 
 
 def arrange(score: Score, roles: Collection[Role]) -> Score:
@@ -25,4 +25,4 @@ def _fill(notes: tuple[Note, ...], others: tuple[Note, ...], score: Score) -> tu
             bar += 1
         bar_of[start] = bar
     busy = {bar_of[note.start] for note in notes}
-    return tuple(sorted([*notes, *(note for note in others if bar_of[note.start] not in busy)]))
+    return end_when_struck_again(sorted([*notes, *(note for note in others if bar_of[note.start] not in busy)]))

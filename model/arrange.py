@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from dataclasses import replace
 
-from model.score import ROLES, Note, Part, Role, Score, end_when_struck_again
+from model.score import ROLES, Note, Part, Role, Score, as_part
 
 
 def arrange(score: Score, roles: Collection[Role]) -> Score:
@@ -12,11 +12,11 @@ def arrange(score: Score, roles: Collection[Role]) -> Score:
     second = score.part("rhythm_2")
     if "rhythm" in roles and "rhythm_2" not in roles and second is not None:
         first = score.part("rhythm") or Part(role="rhythm", notes=())
-        parts["rhythm"] = Part(role="rhythm", notes=_fill(first.notes, second.notes, score))
+        parts["rhythm"] = as_part("rhythm", _fill(first.notes, second.notes, score))
     return replace(score, parts=tuple(parts[role] for role in ROLES if role in parts))
 
 
-def _fill(notes: tuple[Note, ...], others: tuple[Note, ...], score: Score) -> tuple[Note, ...]:
+def _fill(notes: tuple[Note, ...], others: tuple[Note, ...], score: Score) -> list[Note]:
     """The notes, and in bars that have none the others."""
     bar_of = {}
     bar = 0
@@ -25,4 +25,4 @@ def _fill(notes: tuple[Note, ...], others: tuple[Note, ...], score: Score) -> tu
             bar += 1
         bar_of[start] = bar
     busy = {bar_of[note.start] for note in notes}
-    return end_when_struck_again(sorted([*notes, *(note for note in others if bar_of[note.start] not in busy)]))
+    return [*notes, *(note for note in others if bar_of[note.start] not in busy)]

@@ -25,7 +25,7 @@ from model.score import (
     Role,
     Score,
     TimeSignature,
-    end_when_struck_again,
+    as_part,
     ticks_per_bar,
 )
 
@@ -262,11 +262,10 @@ def _own_roles(tracks: list[Track], players: Mapping[str, Role]) -> dict[Role, N
 
 
 def _parts(cast: Mapping[Role, Notes]) -> tuple[Part, ...]:
-    parts = []
-    for role in (role for role in ROLES if role in cast):
-        notes = [Note(start=int(s), pitch=int(p), duration=int(d), velocity=int(v)) for s, p, d, v in cast[role]]
-        parts.append(Part(role=role, notes=tuple(notes) if role == "drums" else end_when_struck_again(notes)))
-    return tuple(parts)
+    return tuple(
+        as_part(role, (Note(start=int(s), pitch=int(p), duration=int(d), velocity=int(v)) for s, p, d, v in cast[role]))
+        for role in ROLES if role in cast
+    )  # fmt: skip
 
 
 def _without_silence(score: Score) -> Score:

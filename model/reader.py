@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model import tokens as t
-from model.score import DURATIONS, ROLES, TIME_SIGNATURES, Note, Part, Score, end_when_struck_again, ticks_per_bar
+from model.score import DURATIONS, ROLES, TIME_SIGNATURES, Note, Part, Score, as_part, ticks_per_bar
 
 NOWHERE = t.LONGEST_BAR + 1  # "no such position in this bar"
 DRUM_DURATION = 3  # ticks; a drum has no length of its own
@@ -364,14 +364,13 @@ class Reader:
         return Score(tempo_bpm=tempo_bpm, time_signatures=signatures, parts=parts)
 
     def _part(self, role: int, bar_starts: Sequence[int]) -> Part:
-        notes = [
+        notes = (
             Note(start=bar_start + start, duration=duration, pitch=pitch,
                  velocity=VELOCITIES[accents.get(start, t.NORMAL)])
             for bar_start, bar, accents in zip(bar_starts, self.played[role], self.accents[role], strict=False)
             for start, duration, pitch in bar
-        ]  # fmt: skip
-        notes.sort()
-        return Part(role=ROLES[role], notes=tuple(notes) if role == DRUMS else end_when_struck_again(notes))
+        )  # fmt: skip
+        return as_part(ROLES[role], notes)
 
 
 def decode(stream: Sequence[int], tempo_bpm: float) -> Score:

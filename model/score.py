@@ -1,6 +1,6 @@
 """What the band plays, as values: notes, parts, a score."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Literal, get_args
@@ -54,6 +54,12 @@ class Part:
 
     role: Role
     notes: tuple[Note, ...]
+
+
+def as_part(role: Role, notes: Iterable[Note]) -> Part:
+    """The part of notes in any order; a drum has no length of its own, and is not ended."""
+    in_order = sorted(notes)
+    return Part(role=role, notes=tuple(in_order) if role == "drums" else end_when_struck_again(in_order))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from model import tokens as t
 from model.reader import DRUM_DURATION, VELOCITIES
-from model.score import DURATIONS, ROLES, TIME_SIGNATURES, Note, Part, Role, Score, end_when_struck_again, ticks_per_bar
+from model.score import DURATIONS, ROLES, TIME_SIGNATURES, Note, Part, Role, Score, as_part, ticks_per_bar
 
 DRUM_KEYS = (t.KICK, t.SNARE, *t.OTHER_DRUMS)
 VELOCITY = VELOCITIES[t.NORMAL]
@@ -57,9 +57,9 @@ def _new_bars(role: Role, ticks: int, pitches: range) -> st.SearchStrategy[t.Bar
 
 def part_of(role: Role, bars: Sequence[t.BarNotes], bar_starts: Sequence[int]) -> Part:
     """The opposite of `tokens.bars_of`, nothing accented."""
-    notes = [
+    notes = (
         Note(start=bar_starts[bar] + start, duration=duration, pitch=pitch, velocity=VELOCITY)
         for bar, bar_notes in enumerate(bars)
         for start, duration, pitch in bar_notes
-    ]
-    return Part(role=role, notes=tuple(sorted(notes)) if role == "drums" else end_when_struck_again(sorted(notes)))
+    )
+    return as_part(role, notes)

@@ -34,12 +34,14 @@ INPUTS: dict[str, int] = {
     **{f"form_{lag}": t.MOST_BACK + 5 for lag in FORM_LAGS},       # whether its bar was a repeat, and how far back
     "mate": t.MOST_BACK + 5,         # the same of the last part that repeats in this bar, else of the one before this
     "last": 129,                     # lowest pitch + 1 that this part struck last, however long ago
+    "until": NOWHERE + 1,            # position where the last note ends that this part sounds; NOWHERE: in a later bar
     "harmony": 4096,                 # bit set of the pitch classes that the other parts sound here
     "chord": 4096,                   # and of those that they sound anywhere in this bar
     "scale": 4096,                   # the SCALE_SIZE most frequent of the song so far
+    "ringing": 4096,                 # those that this part struck before and still sounds here
 }  # fmt: skip
 PITCH_INPUTS = ("root", "low", *(f"own_{lag}" for lag in OWN_LAGS), "last")  # move with a transposition, up to 128
-CLASS_INPUTS = ("harmony", "chord", "scale")  # bit sets; the last of INPUTS
+CLASS_INPUTS = ("harmony", "chord", "scale", "ringing")  # bit sets; the last of INPUTS
 
 
 class Grid(NamedTuple):
@@ -53,6 +55,7 @@ class Grid(NamedTuple):
     bar_classes: int  # bit set of all pitch classes in it
     counts: tuple[int, ...]  # strikes by pitch class
     last: int  # lowest pitch + 1 of the last strike; 0: none
+    ends: dict[int, int]  # by pitch: where its last note ends, be it in a later bar; of drums nothing
 
 
 @lru_cache(maxsize=2560)  # 13 MB; sixteen songs have some 2500 bars
@@ -79,8 +82,9 @@ def grid(notes: t.BarNotes, drums: bool) -> Grid:
     kicks = {start for start, pitches in keys.items() if t.KICK in pitches} if drums else set()
     bar_classes = sum(1 << pitch_class for pitch_class, count in enumerate(counts) if count)
     last = min(keys[max(keys)]) + 1 if keys and not drums else 0
+    ends = {} if drums else {pitch: start + duration for start, duration, pitch in notes}
     return Grid(
-        lowest, classes, struck, _next_of(keys, size), _next_of(kicks, size), bar_classes, tuple(counts), last
+        lowest, classes, struck, _next_of(keys, size), _next_of(kicks, size), bar_classes, tuple(counts), last, ends
     )
 
 
@@ -127,6 +131,7 @@ class Reader:
         self._counts = [0] * 12  # strikes by pitch class so far
         self._scale = 0  # the most frequent of them, as a bit set
         self._last = [0] * len(ROLES)  # by role: lowest pitch + 1 of the last strike
+        self._held: list[dict[int, int]] = [{} for _ in ROLES]  # by role: notes of full bars that end later, by pitch
         self.tempo_bpm = 120
         self.last = -1
         self.turn = 0  # index into roles; len(roles): the bar is complete
@@ -145,6 +150,8 @@ class Reader:
         self._chords = 0
         if self.role < len(ROLES):
             self._look_around()
+            self._ends = dict(self._held[self.role])  # by pitch: where its last note ends
+            self._listen()
 
     def _look_around(self) -> None:
         """Note what a part has around it all through its bar."""
@@ -163,6 +170,11 @@ class Reader:
         for other in self._others:
             chord |= other.bar_classes
         self._tonality = [chord, 0 if drums else self._scale]
+
+    def _listen(self) -> None:
+        """Note what this part still sounds of what it struck before."""
+        ringing = {pitch % 12 for pitch, end in self._ends.items() if end > self.position}
+        self._ringing = sum(1 << pitch_class for pitch_class in ringing)
 
     @property
     def role(self) -> int:
@@ -195,6 +207,7 @@ class Reader:
         if token in t.AT:
             self.position, self.fresh = token - t.AT.start, False
             self._struck, self._chords = set(), 0
+            self._listen()
         elif token in t.PITCH:
             self._strike(tuple(token - t.PITCH.start + step for step in self._shape), self._duration)
         elif token in t.HIT:
@@ -241,6 +254,7 @@ class Reader:
             self._accents[self.position] = self._accent
         if self.role != DRUMS:
             self._last[self.role] = pitches[0] + 1
+            self._ends.update(dict.fromkeys(pitches, self.position + duration))
 
     def _close(self, notes: t.BarNotes, accents: t.Accents, form: int) -> None:
         role = self.role
@@ -255,6 +269,8 @@ class Reader:
             self._last[role] = bar.last
             least = max(sorted(self._counts, reverse=True)[SCALE_SIZE - 1], 1)
             self._scale = sum(1 << pitch_class for pitch_class, count in enumerate(self._counts) if count >= least)
+        ends, ticks = self._held[role] | bar.ends, self._bar_ticks
+        self._held[role] = {pitch: end - ticks for pitch, end in ends.items() if end > ticks}
         self.turn += 1
         self._open(fresh=True)
 
@@ -265,7 +281,7 @@ class Reader:
             bar = max(self.bar, 0)
             when = [role, here, bar % 16, _bars_left(self.bars_wanted - bar), min(bar, 15)]
             silence = [0, 0, NOWHERE, NOWHERE] + [0] * len(OWN_LAGS) + [NOWHERE] * len(OWN_LAGS)
-            return when + silence + [0] * (len(FORM_LAGS) + 4) + [self._scale]
+            return when + silence + [0] * (len(FORM_LAGS) + 5) + [self._scale, 0]
         after = here if self.fresh else here + 1
         harmony = 0
         for other in self._others:
@@ -273,7 +289,8 @@ class Reader:
         return [
             role, here, *self._when, self._guitar.lowest[here], self._bass.lowest[here], self._kit.next_kick[after],
             self._guide.next[after], *[past.struck[here] for past in self._own],
-            *[past.next[after] for past in self._own], *self._habits, self._last[role], harmony, *self._tonality,
+            *[past.next[after] for past in self._own], *self._habits, self._last[role],
+            min(max(self._ends.values(), default=0), NOWHERE), harmony, *self._tonality, self._ringing,
         ]  # fmt: skip
 
     @property

@@ -256,6 +256,41 @@ def test_a_part_knows_how_far_back_the_last_part_reaches_that_repeats():
     assert known(reader)["mate"] == 2
 
 
+def test_a_part_knows_what_it_still_sounds_and_until_when():
+    reader = read("START, GENRE rock, TEMPO 120, WITH keys, BAR 4/4, AT 0, DURATION 24, SHAPE 0.7, PITCH 48")
+    struck = known(reader)
+
+    for name in ("AT 12", "DURATION 6", "SHAPE 0", "PITCH 64", "AT 24"):
+        reader.push(t.NAMES.index(name))
+
+    assert struck["until"] == 24
+    assert struck["ringing"] == 0  # what is struck here does not ring yet
+    assert known(read("START, GENRE rock, TEMPO 120, WITH keys, BAR 4/4"))["until"] == 0
+    assert known(reader)["until"] == 24
+    assert known(reader)["ringing"] == 0
+
+
+def test_what_rings_beyond_a_bar_is_known_in_the_next():
+    bar = "BAR 4/4, AT 24, DURATION 48, PITCH 48, AT 36, DURATION 96, PITCH 55, DONE"
+
+    reader = read(f"START, GENRE rock, TEMPO 120, WITH keys, {bar}, BAR 4/4")
+    at_first = known(reader)
+    for name in ("AT 0", "DURATION 12", "PITCH 55", "AT 12"):  # ends the note of before
+        reader.push(t.NAMES.index(name))
+
+    assert at_first["ringing"] == 1 << 48 % 12 | 1 << 55 % 12
+    assert at_first["until"] == 84
+    assert known(reader)["ringing"] == 1 << 48 % 12
+    assert known(reader)["until"] == 24
+
+
+def test_a_drum_does_not_ring():
+    reader = read("START, GENRE rock, TEMPO 120, WITH drums, BAR 4/4, AT 0, HIT 36, DONE, BAR 4/4, AT 0, HIT 36")
+
+    assert known(reader)["ringing"] == 0
+    assert known(reader)["until"] == 0
+
+
 def test_what_is_known_does_not_depend_on_what_was_read_before():
     # Silence used to be told by identity, and a cache that had let go of it made another one: the bass of a bar
     # in which the guitar rests was then no longer guided by the drums.

@@ -245,14 +245,16 @@ def _tokens(own: Genre | None, read: list[Corpus], shares: dict[str, float]) -> 
 
 def _learn(trainer: train.Trainer, run_folder: Path, progress: Progress) -> None:
     trainer.resume(run_folder)  # `train` does so, too; here for what the bar begins with, and what was told
-    task = progress.add_task("learning", total=trainer.plan.steps, completed=trainer.step)
+    task = progress.add_task("learning", total=trainer.steps, completed=trainer.step)
     told = [trainer.last.step if trainer.last else -1]
 
     def on_step(now: train.Progress) -> None:
-        progress.update(task, completed=now.step, description=f"learning, loss {now.loss:.3f}")
+        progress.update(task, completed=now.step, total=now.steps, description=f"learning, loss {now.loss:.3f}")
         if now.judged and now.judged.step > told[-1]:
             show_judgement(now.judged, now.loss, now.judged == now.best, progress.console)
             told.append(now.judged.step)
+        if now.step == trainer.ending:
+            progress.console.print("Held-out songs are no longer foretold better: from here the rate falls to zero")
 
     onwards = f", from step {trainer.step:,} on" if trainer.step else ""
     progress.console.print(
@@ -260,9 +262,9 @@ def _learn(trainer: train.Trainer, run_folder: Path, progress: Progress) -> None
         highlight=False, markup=False,
     )  # fmt: skip
     train.train(trainer, run_folder, on_step)
-    progress.update(task, total=trainer.step, completed=trainer.step)
-    if trainer.best and trainer.step < trainer.plan.steps:
-        progress.console.print(f"Held-out songs are no longer foretold better: the weights of step {trainer.best.step}")
+    progress.update(task, completed=trainer.step)
+    if trainer.best and trainer.best.step < trainer.step:
+        progress.console.print(f"Held-out songs were foretold best at step {trainer.best.step}: those weights are kept")
 
 
 def _digest(path: Path) -> str:

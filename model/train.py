@@ -1,8 +1,9 @@
 """Learning from songs: windows of whole bars, moved to any key, until the asked number of tokens is seen.
 
 Matrices learn by Muon (Jordan et al. 2024), the rest by AdamW. Held-out songs are judged now and then; the network that
-judged best is kept, and a run that has not become better for long is over. A run keeps its state in its folder and goes
-on from there when it is started again, as if nothing had happened.
+judged best is kept, and a run that has not become better for long comes to its end: its rate falls to zero at once,
+for only then shows what was learned at a high one. A run keeps its state in its folder and goes on from there when it
+is started again, as if nothing had happened.
 """
 
 import hashlib
@@ -39,7 +40,7 @@ TRANSPOSE = range(-5, 7)  # semitones
 SAVE_EVERY = 100  # steps at most; also how often held-out songs are judged
 JUDGEMENTS = 20  # of a run, where that is not more often than SAVE_LEAST
 SAVE_LEAST = 10  # steps
-PATIENCE = 5  # judgements in a row that are no better, after which a run is over
+PATIENCE = 5  # judgements in a row that are no better, after which a run comes to its end, in as many more
 HELD_OUT_WINDOWS = 32
 IGNORED = -100  # the target of padding
 KINDS = {
@@ -67,6 +68,20 @@ class Plan:
     def save_every(self) -> int:
         """Steps from one judging, and saving, to the next."""
         return min(SAVE_EVERY, max(SAVE_LEAST, self.steps // JUDGEMENTS))
+
+    def steps_from(self, ending: int | None) -> int:
+        """Number of steps of a run that came to its end early, from that step on; None: it did not."""
+        return self.steps if ending is None else min(self.steps, ending + PATIENCE * self.save_every)
+
+    def rate(self, step: int, ending: int | None = None) -> float:
+        """Share of PEAK_RATE at which a step learns."""
+        warm = min(1.0, (step + 1) / WARM_UP)
+        if not self.decay:
+            return warm
+        left = 1 - (step if ending is None else ending) / self.steps
+        if ending is not None:
+            left *= 1 - (step - ending) / (self.steps_from(ending) - ending)
+        return warm * left
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,17 +139,18 @@ class Trainer:
         self.last: Judgement | None = None
         self.best: Judgement | None = None
         self.no_better = 0  # judgements since the best
+        self.ending: int | None = None  # step from which the run comes to its end early
 
     @property
-    def over(self) -> bool:
-        """Whether the plan is fulfilled, or held-out songs have not been foretold better for long."""
-        return self.step >= self.plan.steps or self.no_better >= PATIENCE
+    def steps(self) -> int:
+        """Number of steps of the run, as far as is known."""
+        return self.plan.steps_from(self.ending)
 
     def learn(self) -> None:
         """One step."""
         rng = np.random.default_rng([self.plan.seed, self.step])
         tokens, inputs = self._batch(rng)
-        rate = PEAK_RATE * self._rate()
+        rate = PEAK_RATE * self.plan.rate(self.step, self.ending)
         for optimizer in self.optimizers:
             for group in optimizer.param_groups:
                 group["lr"] = rate
@@ -162,6 +178,8 @@ class Trainer:
             self.best, self.no_better = self.last, 0
             _save_file({name: each.contiguous() for name, each in self.network.state_dict().items()},
                        folder / "best.safetensors", {})  # fmt: skip
+        if self.no_better >= PATIENCE and self.ending is None and self.step < self.plan.steps:
+            self.ending = self.step
 
     @torch.no_grad()
     def held_out_losses(self) -> dict[str, float]:
@@ -190,7 +208,8 @@ class Trainer:
             for p, state in optimizer.state_dict()["state"].items():
                 tensors |= {f"optimizer.{i}.{p}.{name}": value.contiguous() for name, value in state.items()}
         about = {
-            "step": self.step, "loss": self.loss, "no_better": self.no_better, "songs": self.songs_digest,
+            "step": self.step, "loss": self.loss, "no_better": self.no_better, "ending": self.ending,
+            "songs": self.songs_digest,
             "first": _as_json(self.first), "last": _as_json(self.last), "best": _as_json(self.best),
             "plan": asdict(self.plan), "format": FORMAT, "architecture": asdict(self.network.architecture),
         }  # fmt: skip
@@ -226,11 +245,8 @@ class Trainer:
                 stored.setdefault(int(parameter), {})[key] = value
             optimizer.load_state_dict({**optimizer.state_dict(), "state": stored})
         self.step, self.loss, self.no_better = state["step"], state["loss"], state["no_better"]
+        self.ending = state.get("ending")  # older runs had none
         self.first, self.last, self.best = (_from_json(state[name]) for name in ("first", "last", "best"))
-
-    def _rate(self) -> float:
-        warm = min(1.0, (self.step + 1) / WARM_UP)
-        return warm * (1 - self.step / self.plan.steps) if self.plan.decay else warm
 
     def _batch(self, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
         names = list(self.plan.corpora)
@@ -290,11 +306,11 @@ def train(trainer: Trainer, folder: Path, on_step: Callable[[Progress], None]) -
     with _interrupts() as interrupts:
         if trainer.step == 0:
             _keep(trainer, folder)
-        while not trainer.over and not interrupts:
+        while trainer.step < trainer.steps and not interrupts:
             trainer.learn()
-            if trainer.step % trainer.plan.save_every == 0 or trainer.step == trainer.plan.steps:
+            if trainer.step % trainer.plan.save_every == 0 or trainer.step == trainer.steps:
                 _keep(trainer, folder)
-            on_step(Progress(step=trainer.step, steps=trainer.plan.steps, loss=trainer.loss, judged=trainer.last,
+            on_step(Progress(step=trainer.step, steps=trainer.steps, loss=trainer.loss, judged=trainer.last,
                              best=trainer.best))  # fmt: skip
         if interrupts:
             trainer.save(folder)

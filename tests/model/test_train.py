@@ -152,23 +152,34 @@ def judged_as(monkeypatch: pytest.MonkeyPatch, trainer: Trainer, losses: list[fl
     monkeypatch.setattr(trainer, "held_out_losses", lambda: {"all": losses.pop(0)})
 
 
-def test_a_run_is_over_when_held_out_songs_are_no_longer_foretold_better(
+def test_a_run_ends_early_when_held_out_songs_are_no_longer_foretold_better(
     songs: list[Song], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr(training, "SAVE_EVERY", 1)
     trainer = make_trainer(songs, make_plan(50, decay=True))
-    judged_as(monkeypatch, trainer, [2.0, 1.5, 1.0, *[1.2] * 10])
+    judged_as(monkeypatch, trainer, [2.0, 1.5, 1.0, *[1.2] * 20])
     kept = []
 
     train(trainer, tmp_path, lambda now: kept.append(weights_of(trainer)))
 
-    assert trainer.step == 2 + training.PATIENCE
+    assert trainer.ending == 2 + training.PATIENCE
+    assert trainer.step == trainer.ending + training.PATIENCE
     assert trainer.best == Judgement(step=2, losses={"all": 1.0})
     export(tmp_path, tmp_path / "metal.safetensors", {})
     best = load_weights(tmp_path / "metal.safetensors")
     torch.testing.assert_close(
         torch.cat([parameter.detach().flatten() for parameter in best.parameters()]), kept[1], rtol=1e-2, atol=1e-3
     )
+
+
+def test_what_the_ending_of_a_run_brings_is_kept(songs: list[Song], tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(training, "SAVE_EVERY", 1)
+    trainer = make_trainer(songs, make_plan(50, decay=True))
+    judged_as(monkeypatch, trainer, [2.0, *[2.1] * 5, *[2.1] * 4, 1.0])
+
+    train(trainer, tmp_path, lambda _: None)
+
+    assert trainer.best == Judgement(step=10, losses={"all": 1.0})
 
 
 def test_a_base_learns_to_the_end_however_its_judgements_rise_and_fall(
@@ -183,7 +194,7 @@ def test_a_base_learns_to_the_end_however_its_judgements_rise_and_fall(
     assert trainer.best == Judgement(step=9, losses={"all": 1.2})
 
 
-def test_a_run_that_was_over_early_stays_over(
+def test_a_run_that_ended_early_does_not_go_on(
     songs: list[Song], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr(training, "SAVE_EVERY", 1)
@@ -228,17 +239,27 @@ def test_a_run_that_is_done_has_nothing_left_to_learn(songs: list[Song], tmp_pat
     assert again.step == 2
 
 
-def test_the_rate_warms_up_and_falls_to_nothing_where_the_plan_says_so(songs: list[Song]):
-    trainer = make_trainer(songs, make_plan(100, decay=True))
-    rates = []
+def test_the_rate_warms_up_and_falls_to_nothing_where_the_plan_says_so():
+    plan = make_plan(100, decay=True)
 
-    for trainer.step in range(100):
-        rates.append(trainer._rate())
+    rates = [plan.rate(step) for step in range(100)]
 
     assert rates[0] == pytest.approx(0.2)
     assert max(rates) == rates[4]
     assert rates == [*rates[:5], *sorted(rates[5:], reverse=True)]
     assert rates[-1] == pytest.approx(0.01)
+
+
+@pytest.mark.parametrize("ending", [20, 60, 95])
+def test_from_where_a_run_ends_early_the_rate_falls_to_nothing(ending: int):
+    plan = make_plan(100, decay=True)
+
+    rates = [plan.rate(step, ending) for step in range(ending, plan.steps_from(ending))]
+
+    assert len(rates) == min(training.PATIENCE * plan.save_every, 100 - ending)
+    assert rates[0] == plan.rate(ending)
+    assert rates == sorted(rates, reverse=True)
+    assert rates[-1] == pytest.approx(rates[0] / len(rates))
 
 
 def test_a_run_on_other_corpora_is_refused(songs: list[Song], tmp_path: Path):

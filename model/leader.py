@@ -63,6 +63,9 @@ def places(positions: Integers) -> Integers:
     return np.where(on_beat, 0, np.where(on_half, 1, 2))
 
 
+PLACE_OF: list[int] = places(np.arange(t.LONGEST_BAR)).tolist()
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Leader:
     """The charts of a genre's songs, and what a chart does to the odds of what is played."""
@@ -104,7 +107,7 @@ class Leader:
         half = int(reader.position * 2 >= ticks_per_bar(TIME_SIGNATURES[reader.signatures[-1]]))
         chord = int(chart.chords[bar, half]) - 1
         if chord >= 0:
-            place = int(places(np.array(reader.position)))
+            place = PLACE_OF[reader.position]
             pitches = logits[t.PITCH.start : t.PITCH.stop]
             before = np.logaddexp.reduce(pitches)
             of_shape = self._of_shape[role, chord, reader.shape][_CLASSES]

@@ -27,6 +27,7 @@ ROOT = 0.5  # how much more a tick counts when the bass plays the root
 CHANGE = 0.12  # of all ticks: how much better two chords must fit than one, for a bar to have two
 ENDING = 4  # bars of a song's end that stay when its chart is cut
 FOREIGN = 0.005  # share of a song's notes below which a pitch class is no part of its scale
+FEWEST_NOTES = 4  # of a scale in a register; one in 20 reggae leads has fewer, and plays little
 NO_LIMIT = (0, 127)  # the register of who does not play
 
 Integers = NDArray[np.int64]
@@ -61,7 +62,7 @@ class Chart:
 def new_chart(form: Chart, harmony: Chart, bars: int) -> Chart:
     """A chart of so many bars that return as those of one song do, over the chords of another.
 
-    Players keep to the registers of the first and to the scale of the other.
+    Players keep to the registers of the first, widened where they hold too little of it, and to the scale of the other.
 
     Of either the first bars are taken and the ENDING; a song that is too short begins again. A song begins with its
     first chord, so that no sticks count in. Where bars return, so do their chords; the last bar returns from nowhere,
@@ -72,7 +73,16 @@ def new_chart(form: Chart, harmony: Chart, bars: int) -> Chart:
     chords = _filled(harmony.chords)[_bars_kept(len(harmony.chords), bars)]
     for bar, back in enumerate(returns):
         chords[bar] = chords[bar - back]
-    return Chart(chords=chords, returns=returns, scale=harmony.scale, registers=form.registers)
+    registers = np.array([_widened(register, harmony.scale) for register in form.registers.tolist()], np.uint8)
+    return Chart(chords=chords, returns=returns, scale=harmony.scale, registers=registers)
+
+
+def _widened(register: tuple[int, int], scale: Bytes) -> tuple[int, int]:
+    """A register with room for a tune: for at least FEWEST_NOTES of the scale."""
+    lowest, highest = register
+    while scale[np.arange(lowest, highest + 1) % 12].sum() < FEWEST_NOTES and (lowest, highest) != NO_LIMIT:
+        lowest, highest = max(lowest - 1, 0), min(highest + 1, 127)
+    return lowest, highest
 
 
 def _from_first_chord(chart: Chart) -> Chart:

@@ -108,21 +108,33 @@ def keep_to_form(reader: Reader, mask: Mask, back: int) -> None:
 
 
 def keep_to_scale(reader: Reader, mask: Mask, chart: Chart) -> None:
-    """Leave pitches with which a chord stays in the scale and in the player's register, if there are any."""
-    pitches = mask[t.PITCH.start : t.PITCH.stop]
+    """Leave chords that stay in the scale and in the player's register; if there are none, no more at this position.
+
+    Where something must be struck and none will do, the lowest note of what is left lies as near as can be.
+    """
+    pitches, shapes = mask[t.PITCH.start : t.PITCH.stop], mask[t.SHAPE.start : t.SHAPE.stop]
+    if not pitches.any():
+        return
     lowest, highest = chart.registers[reader.role].tolist()
-    inside = pitches & pitches_of(chart.scale.tobytes(), lowest, highest, reader.shape)
-    if inside.any():
-        pitches[:] = inside
+    inside = chords_of(chart.scale.tobytes(), lowest, highest) & pitches
+    if inside[reader.shape].any() or (inside.any(1) & shapes).any():
+        pitches[:] = inside[reader.shape]
+        shapes &= inside.any(1)
+    elif mask[t.DONE]:
+        for tokens in (t.PITCH, t.SHAPE, t.DURATION):
+            mask[tokens.start : tokens.stop] = False
+    else:
+        outside = np.maximum(lowest - np.arange(128), np.arange(128) - highest).clip(0)  # semitones
+        pitches &= outside == outside[pitches].min()
 
 
-@lru_cache(maxsize=4096)
-def pitches_of(scale: bytes, lowest: int, highest: int, shape: int) -> Mask:
-    """Which lowest pitches (128,) leave a chord of a shape in a scale and between two pitches."""
-    notes = np.arange(128)[:, None] + np.array(t.SHAPES[shape])
-    fits: Mask = (np.frombuffer(scale, np.uint8)[notes % 12] == 1).all(1)
-    fits[:lowest] = False
-    fits[max(highest + 1 - t.SHAPES[shape][-1], 0) :] = False
+@lru_cache(maxsize=1024)
+def chords_of(scale: bytes, lowest: int, highest: int) -> Mask:
+    """Which chords stay in a scale and between two pitches, by shape and lowest pitch: (SHAPES, 128)."""
+    fits = np.zeros((len(t.SHAPES), 128), dtype=np.bool_)
+    for shape, steps in enumerate(t.SHAPES):
+        notes = np.arange(lowest, highest + 1 - steps[-1])[:, None] + np.array(steps)
+        fits[shape, notes[:, 0]] = (np.frombuffer(scale, np.uint8)[notes % 12] == 1).all(1)
     fits.setflags(write=False)
     return fits
 

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scores import make_score
 
-from model.chart import CHORDS, FARTHEST_RETURN, NEAREST_RETURN, NO_LIMIT, Chart, new_chart
+from model.chart import CHORDS, FARTHEST_RETURN, FEWEST_NOTES, NEAREST_RETURN, NO_LIMIT, Chart, new_chart
 from model.score import ROLES, Note, Part, Role, Score, TimeSignature, ticks_per_bar
 
 C, F, G, A_MINOR = 1, 6, 8, 1 + 12 + 9
@@ -122,6 +122,26 @@ def test_a_new_chart_has_the_form_of_one_song_and_the_chords_of_another():
     assert chart.chords[12:23].tolist() == chart.chords[:11].tolist()
     assert chart.scale.tolist() == harmony.scale.tolist()
     assert chart.registers.tolist() == form.registers.tolist()
+
+
+def test_a_register_without_room_for_a_tune_is_widened():
+    """A lead of two notes may find neither of them in the scale of the other song."""
+    form, harmony = Chart.read(song_of([C] * 24, tune=[61, 63])), Chart.read(song_of([C, F, G, C] * 6))
+
+    lowest, highest = new_chart(form, harmony, 24).registers[ROLES.index("lead")].tolist()
+
+    assert (lowest, highest) == (59, 65)  # b, c, d, e, f
+
+
+@given(st.sets(st.integers(0, 11), min_size=1), st.integers(0, 127), st.integers(0, 127))
+def test_a_register_holds_some_notes_of_any_scale(classes: set[int], one: int, other: int):
+    song = Chart.read(song_of([C] * 4, tune=[one, other]))
+    scale = np.array([pitch_class in classes for pitch_class in range(12)], np.uint8)
+
+    lowest, highest = new_chart(song, replace(song, scale=scale), 4).registers[ROLES.index("lead")].tolist()
+
+    assert lowest <= min(one, other) <= max(one, other) <= highest
+    assert scale[np.arange(lowest, highest + 1) % 12].sum() >= FEWEST_NOTES
 
 
 def test_a_shorter_song_keeps_the_beginning_and_the_ending():

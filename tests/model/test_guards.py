@@ -2,6 +2,8 @@
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from model import tokens as t
 from model.chart import Chart
@@ -203,32 +205,86 @@ def test_a_guard_always_leaves_something_to_play(role: str, rests: int):
 # --- the chart
 
 
-def left_in(scale: set[int], register: tuple[int, int], *tokens: str) -> list[int]:
-    """The pitches that keys may play next, after tokens of a bar."""
-    registers = np.tile(np.array(register, np.uint8), (len(ROLES), 1))
-    chart = Chart(
-        chords=np.zeros((40, 2), np.uint8), returns=np.zeros(40, np.uint8), registers=registers,
+def chart_of(scale: set[int], register: tuple[int, int]) -> Chart:
+    """One that says of all players to which scale and register they keep, and nothing else."""
+    return Chart(
+        chords=np.zeros((40, 2), np.uint8), returns=np.zeros(40, np.uint8),
+        registers=np.tile(np.array(sorted(register), np.uint8), (len(ROLES), 1)),
         scale=np.array([pitch_class in scale for pitch_class in range(12)], np.uint8),
     )  # fmt: skip
+
+
+def left(scale: set[int], register: tuple[int, int], *tokens: str) -> np.ndarray:
+    """What keys may play next, after tokens of a bar."""
+    chart = chart_of(scale, register)
     reader = read([], role="keys")
     for token in tokens:
         reader.push(t.NAMES.index(token))
     mask = reader.allowed()
     keep_to_scale(reader, mask, chart)
-    return np.flatnonzero(mask[t.PITCH.start : t.PITCH.stop]).tolist()
+    return mask
+
+
+def pitches_left(scale: set[int], register: tuple[int, int], *tokens: str) -> list[int]:
+    return np.flatnonzero(left(scale, register, *tokens)[t.PITCH.start : t.PITCH.stop]).tolist()
 
 
 def test_players_keep_to_the_scale_and_to_their_register():
-    assert left_in({0, 4, 7}, (59, 68), "AT 0", "DURATION 6") == [60, 64, 67]
+    assert pitches_left({0, 4, 7}, (59, 68), "AT 0", "DURATION 6") == [60, 64, 67]
 
 
 def test_all_notes_of_a_chord_stay_in_the_scale_and_in_the_register():
-    assert left_in({0, 4, 7}, (48, 72), "AT 0", "DURATION 6", "SHAPE 0.7") == [48, 60]
+    assert pitches_left({0, 4, 7}, (48, 72), "AT 0", "DURATION 6", "SHAPE 0.7") == [48, 60]
 
 
-def test_where_no_note_would_be_left_the_chart_gives_way():
-    assert len(left_in({0}, (61, 71), "AT 0", "DURATION 6")) == 128
-    assert len(left_in({0}, (60, 60), "AT 0", "DURATION 6", "PITCH 60")) == 127
+def test_only_shapes_are_left_that_fit_somewhere():
+    shapes = {name for name in names(left({0, 4, 7}, (60, 67), "AT 0", "DURATION 6")) if name.startswith("SHAPE")}
+
+    assert shapes == {"SHAPE 0", "SHAPE 0.7", "SHAPE 0.4", "SHAPE 0.4.7", "SHAPE 0.3"}
+
+
+def test_a_shape_that_no_longer_fits_is_changed_first():
+    left_now = names(left({0, 4, 7}, (60, 67), "AT 0", "DURATION 6", "SHAPE 0.4", "PITCH 60", "AT 6"))
+    assert {"PITCH 60", "SHAPE 0", "DURATION 6"} <= left_now
+
+    left_now = names(left({0, 4, 7}, (60, 67), "AT 0", "DURATION 6", "SHAPE 0.4", "PITCH 60"))
+    assert {"SHAPE 0", "DURATION 6", "DONE"} <= left_now
+    assert not any(name.startswith("PITCH") for name in left_now)
+
+
+def test_where_all_has_been_struck_a_player_goes_on():
+    mask = names(left({0}, (60, 60), "AT 0", "DURATION 6", "PITCH 60"))
+
+    assert mask == {"DONE", *(f"AT {position}" for position in range(1, 48))}
+
+
+def test_where_no_note_would_be_left_the_nearest_is():
+    assert pitches_left({0}, (61, 71), "AT 0", "DURATION 6") == list(range(61, 72))
+    assert pitches_left({0}, (120, 127), "AT 0", "DURATION 6", "SHAPE 0.24") == [103]
+
+
+@settings(max_examples=50)
+@given(
+    scale=st.sets(st.integers(0, 11), min_size=1), register=st.tuples(st.integers(0, 127), st.integers(0, 127)),
+    seed=st.integers(0, 2**32),
+)  # fmt: skip
+def test_whatever_is_struck_lies_in_the_scale_and_the_register(scale: set[int], register: tuple[int, int], seed: int):
+    chart, (lowest, highest) = chart_of(scale, register), sorted(register)
+    anything = any(pitch % 12 in scale for pitch in range(lowest, highest + 1))
+    rng = np.random.default_rng(seed)
+    reader = read([], role="keys")
+
+    while reader.role == ROLES.index("keys"):
+        mask = reader.allowed()
+        if reader.fresh:
+            mask[t.AT.stop :] = mask[: t.AT.start] = False
+        keep_to_scale(reader, mask, chart)
+        reader.push(int(rng.choice(np.flatnonzero(mask))))
+
+    pitches = {pitch for _, _, pitch in reader.played[ROLES.index("keys")][0]}
+    assert pitches
+    if anything:
+        assert all(lowest <= pitch <= highest and pitch % 12 in scale for pitch in pitches)
 
 
 # --- the drums to themselves

@@ -27,7 +27,7 @@ ROOT = 0.5  # how much more a tick counts when the bass plays the root
 CHANGE = 0.12  # of all ticks: how much better two chords must fit than one, for a bar to have two
 ENDING = 4  # bars of a song's end that stay when its chart is cut
 FOREIGN = 0.005  # share of a song's notes below which a pitch class is no part of its scale
-FEWEST_NOTES = 4  # of a scale in a register; one in 20 reggae leads has fewer, and plays little
+FEWEST_NOTES = 4  # of a scale in a register; 6 % of reggae's leads have fewer
 NO_LIMIT = (0, 127)  # the register of who does not play
 
 Integers = NDArray[np.int64]

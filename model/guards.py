@@ -117,9 +117,10 @@ def keep_to_scale(reader: Reader, mask: Mask, chart: Chart) -> None:
         return
     lowest, highest = chart.registers[reader.role].tolist()
     inside = chords_of(chart.scale.tobytes(), lowest, highest) & pitches
-    if inside[reader.shape].any() or (inside.any(1) & shapes).any():
+    fitting: Mask = inside.any(axis=1)
+    if fitting[reader.shape] or (fitting & shapes).any():
         pitches[:] = inside[reader.shape]
-        shapes &= inside.any(1)
+        shapes &= fitting
     elif mask[t.DONE]:
         for tokens in (t.PITCH, t.SHAPE, t.DURATION):
             mask[tokens.start : tokens.stop] = False

@@ -117,10 +117,9 @@ def keep_to_scale(reader: Reader, mask: Mask, chart: Chart) -> None:
         return
     lowest, highest = chart.registers[reader.role].tolist()
     inside = chords_of(chart.scale.tobytes(), lowest, highest) & pitches
-    fitting: Mask = inside.any(axis=1)
-    if fitting[reader.shape] or (fitting & shapes).any():
+    if inside[reader.shape].any() or (inside.any(1) & shapes).any():
         pitches[:] = inside[reader.shape]
-        shapes &= fitting
+        shapes &= inside.any(1)
     elif mask[t.DONE]:
         for tokens in (t.PITCH, t.SHAPE, t.DURATION):
             mask[tokens.start : tokens.stop] = False

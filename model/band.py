@@ -128,10 +128,9 @@ class Band:
         return [role for role in ROLES if any(player.role == role for player in self.genre.players)]
 
     def flaws(self, score: Score) -> tuple[int, int]:
-        """Parts that hardly play, and notes of the longest copied passage beyond the limit; (0, 0) is a good take."""
-        silent = sum(_hardly_plays(part, score) for part in score.parts)
+        """Notes of the longest copied passage beyond the limit, and parts that hardly play; (0, 0) is a good take."""
         copied = max(0, self.known_songs.longest_run(score) - self.known_songs.limit) if self.known_songs else 0
-        return silent, copied
+        return copied, sum(_hardly_plays(part, score) for part in score.parts)
 
     def _choose(self, takes: Sequence[Score], request: ComposeRequest) -> int:
         """Number of the take to release."""

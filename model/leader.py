@@ -83,7 +83,10 @@ class Leader:
     def draw(self, bars: int, signature: TimeSignature, rng: np.random.Generator) -> Chart:
         """A chart for a new song from those of two real ones, in its time signature where there are such."""
         own = np.flatnonzero(self.signatures == TIME_SIGNATURES.index(signature))
-        form, harmony = rng.choice(own if len(own) else len(self.lengths), 2)
+        every = np.arange(len(self.lengths))
+        form, harmony = rng.choice(own if len(own) else every, 2)
+        if form == harmony and len(every) > 1:  # a chart is never one song's
+            form = rng.choice([song for song in (own if len(own) > 1 else every) if song != harmony])
         return new_chart(self._chart(int(form)), self._chart(int(harmony)), bars)
 
     def _chart(self, song: int) -> Chart:

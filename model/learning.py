@@ -3,8 +3,8 @@
 import hashlib
 import os
 import re
-from collections.abc import Collection, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
@@ -21,12 +21,11 @@ from model.corpus import corpus_source, files_of, new_sources, own_sources
 from model.device import choose_device
 from model.draft import FALLBACK, Survey, expect_free, nearest_corpus, survey, write_genre
 from model.errors import NeedsOperator
-from model.features import cut
 from model.genre import Genre, load_genre
-from model.midi import read_midi
+from model.midi import BadMidi, read_midi
 from model.network import Architecture, Composer
-from model.originality import COMPARED_BARS, gather_index, index_path, measure_limit
-from model.score import ROLES, Role, Score
+from model.originality import compared_songs, gather_index, index_path, measure_limit, middle
+from model.score import ROLES, Role
 from model.shelf import Corpus, load_corpus
 from model.tokens import CORPORA
 from model.weights import load_base, read_provenance, weights_path
@@ -96,16 +95,17 @@ def train_command(
         roles = [role for role in ROLES if own is None or any(player.role == role for player in own.players)]
         read = _read(folder, own, beside, roles=roles, processes=threads, progress=progress)
         show_reading(read, run_folder, console)
-        shares = _shares(own, read, beside)
+        ours = [corpus for corpus in read if own and corpus.name in own.archives]
+        shares = _shares(ours, beside)
         network = load_base(base) if base else Composer(Architecture())
         plan = train.Plan(
-            corpora=shares, tokens=tokens or _tokens(own, read, shares), decay=own is not None,
-            base=_digest(base) if base else "", seed=SEED,
+            corpora=shares, tokens=tokens or _tokens(ours or read, shares), decay=own is not None,
+            own=[corpus.name for corpus in ours], base=_digest(base) if base else "", seed=SEED,
         )  # fmt: skip
         trainer = train.Trainer(network, [song for corpus in read for song in corpus.songs], plan, place)
         _learn(trainer, run_folder, progress)
         if own:  # first, so that the weights are never without it
-            _index([corpus for corpus in read if corpus.name in own.archives], index_path(out), progress)
+            _index(ours, read, index_path(out), progress)
         train.export(run_folder, out, _provenance(trainer, read, roles, base))
     if trainer.first and trainer.best:
         show_losses(trainer.first.losses, trainer.best.losses, console)
@@ -223,20 +223,18 @@ def _weights(corpora: str) -> dict[str, float]:
     return weights
 
 
-def _shares(own: Genre | None, read: list[Corpus], weights: Mapping[str, float]) -> dict[str, float]:
+def _shares(ours: Sequence[Corpus], weights: Mapping[str, float]) -> dict[str, float]:
     """Share of the examples by corpus: a genre's own songs first, the rest by the weights that were given."""
-    ours = [corpus.name for corpus in read if own and corpus.name in own.archives]
     kept = 0.0 if not ours else SHARE_OF_OWN if weights else 1.0
     total = sum(weights.values())
-    shares = {name: kept / len(ours) for name in ours}
+    shares = {corpus.name: kept / len(ours) for corpus in ours}
     return shares | {name: (1 - kept) * weight / total for name, weight in weights.items()}
 
 
-def _tokens(own: Genre | None, read: list[Corpus], shares: dict[str, float]) -> int:
-    """PASSES through the songs: those of the genre, which are some of the examples, or all."""
-    ours = [corpus for corpus in read if not own or corpus.name in own.archives]
-    once = sum(len(song.tokens) for corpus in ours for song in corpus.learned)
-    share = sum(shares[corpus.name] for corpus in ours)
+def _tokens(chosen: Sequence[Corpus], shares: Mapping[str, float]) -> int:
+    """PASSES through the songs of some corpora, which are some of the examples or all."""
+    once = sum(len(song.tokens) for corpus in chosen for song in corpus.learned)
+    share = sum(shares[corpus.name] for corpus in chosen)
     return max(round(PASSES * once / share), FEWEST_STEPS * train.WINDOW * train.BATCH)
 
 
@@ -298,15 +296,18 @@ def _provenance(
     }  # fmt: skip
 
 
-def _index(corpora: list[Corpus], path: Path, progress: Progress) -> None:
-    """Index the passages of the genre's songs, so that none is copied, and measure what they share with each other."""
-    paths = [path for corpus in corpora for path in corpus.paths]
-    scores = [_middle(read_midi(path)) for path in progress.track(paths, description="comparing the songs")]
-    index = gather_index([windows for corpus in corpora for windows in corpus.windows])
-    limit = measure_limit(index, scores, [group for corpus in corpora for group in corpus.groups])
-    replace(index, limit=limit).save(path)
+def _index(own: Sequence[Corpus], read: Sequence[Corpus], path: Path, progress: Progress) -> None:
+    """Index the passages of all songs that were read, so that none is copied; the limit is what the genre's own share.
 
-
-def _middle(score: Score) -> Score:
-    """All that is compared of a song; whole songs by the thousand would fill the memory."""
-    return cut(score, max(len(score.time_signatures) - COMPARED_BARS, 0) // 2, COMPARED_BARS)
+    Whole songs by the thousand would fill the memory; a file that is gone by now, or damaged, is not compared.
+    """
+    paths = [path for corpus in own for path in corpus.paths]
+    scores = {}
+    for number in progress.track(compared_songs(len(paths)), description="comparing the songs"):
+        with suppress(BadMidi):
+            scores[number] = middle(read_midi(paths[number]))
+    windows = [each for corpus in read for each in corpus.windows]  # those of the genre first, as in `_read`
+    limit = measure_limit(
+        gather_index(windows[: len(paths)]), scores, [group for corpus in own for group in corpus.groups]
+    )
+    replace(gather_index(windows), limit=limit).save(path)

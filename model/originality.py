@@ -9,7 +9,7 @@ How much is too much is measured, not set: what nine of ten real songs of the ge
 one. (The tenth is often a version of the other that goes by another name.)
 """
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self
@@ -128,26 +128,29 @@ def build_index(
     """
     known = list(scores)
     index = gather_index([song_windows(score) for score in known], most_entries)
-    return replace(index, limit=measure_limit(index, known, groups or [str(i) for i in range(len(known))]))
+    compared = {number: known[number] for number in compared_songs(len(known))}
+    return replace(index, limit=measure_limit(index, compared, groups or [str(i) for i in range(len(known))]))
 
 
-def measure_limit(index: Index, scores: Sequence[Score], groups: Sequence[str]) -> int:
-    """Notes that WITHIN_LIMIT percent of the songs of an index share at most with a song of another group.
+def compared_songs(songs: int) -> range:
+    """Numbers of the songs by which a limit is measured: at most COMPARED_SONGS, evenly spread."""
+    return range(0, songs, max(-(-songs // COMPARED_SONGS), 1))
+
+
+def measure_limit(index: Index, scores: Mapping[int, Score], groups: Sequence[str]) -> int:
+    """Notes that WITHIN_LIMIT percent of some songs of an index, by number, share at most with one of another group.
 
     A song is compared by the COMPARED_BARS in its middle, for a longer one shares more by its length alone.
     """
     of_group: dict[str, list[int]] = {}
     for number, group in enumerate(groups):
         of_group.setdefault(group, []).append(number)
-    step = -(-len(scores) // COMPARED_SONGS)
-    runs = [
-        index.longest_run(_middle(score), of_group[group])
-        for score, group in list(zip(scores, groups, strict=True))[:: max(step, 1)]
-    ]
+    runs = [index.longest_run(middle(score), of_group[groups[number]]) for number, score in scores.items()]
     return max(GRAM, int(np.percentile(runs, WITHIN_LIMIT))) if runs else GRAM
 
 
-def _middle(score: Score) -> Score:
+def middle(score: Score) -> Score:
+    """All that is compared of a real song."""
     return cut(score, max(len(score.time_signatures) - COMPARED_BARS, 0) // 2, COMPARED_BARS)
 
 

@@ -63,7 +63,7 @@ def rehearse(band: Band, *, songs: int, bars: int, first_seed: int, progress: Pr
     good: list[Score] = []
     copied = silent = 0
     for take in _takes(band, bars=bars, first_seed=first_seed, most=MOST_FLAWED * songs):
-        hardly_plays, beyond = band.flaws(take)
+        beyond, hardly_plays = band.flaws(take)
         silent += hardly_plays > 0
         copied += beyond > 0 and not hardly_plays
         if not hardly_plays and not beyond:

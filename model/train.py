@@ -56,8 +56,15 @@ class Plan:
     corpora: Mapping[str, float]  # share of the examples
     tokens: int  # to see in all
     decay: bool  # whether the rate falls to zero on the way, as it should for weights that are to be used
+    own: Sequence[str] = ()  # the corpora of a genre, by whose held-out songs it is judged
     base: str = ""  # digest of the weights to begin with
     seed: int = 1
+
+    @property
+    def judges(self) -> list[str]:
+        """The corpora whose held-out songs judge: a genre's own, those of a base that have the largest share."""
+        largest = max(self.corpora.values())
+        return [name for name, share in self.corpora.items() if (name in self.own if self.own else share == largest)]
 
     @property
     def steps(self) -> int:
@@ -125,8 +132,7 @@ class Trainer:
         for corpus, learned in self.learning.items():
             if not learned:
                 raise BadCorpus(f"corpus {corpus}: no song to learn from is left after some were held out; add songs")
-        largest = max(plan.corpora.values())
-        self.judged = [song for song in songs if song.held_out and plan.corpora.get(song.corpus) == largest]
+        self.judged = [song for song in songs if song.held_out and song.corpus in plan.judges]
         matrices = [p for p in network.blocks.parameters() if p.ndim == 2]
         tables = [network.token.weight, network.known.weight]
         self.optimizers: list[torch.optim.Optimizer] = [

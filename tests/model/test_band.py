@@ -232,7 +232,7 @@ def test_a_take_is_flawed_where_somebody_never_plays_or_drums_or_bass_in_less_th
         ),
     )  # fmt: skip
 
-    assert band.flaws(score) == (flaws, 0)
+    assert band.flaws(score) == (0, flaws)
 
 
 @pytest.mark.parametrize("tempo_bpm", [40, 70, 72.5, 80, 96, 100, 120, 133, 140, 160, 180, 200, 239, 240, 400])

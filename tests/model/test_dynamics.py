@@ -1,17 +1,19 @@
 """Notes are struck louder where the metre is strong, and never all alike."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from statistics import mean
 
 import numpy as np
+import pytest
 from any_scores import any_scores
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scores import make_score
 
-from model.dynamics import play_dynamics
+from model.dynamics import LOUDNESS, play_dynamics
 from model.reader import VELOCITIES
-from model.score import Note, Part, Score
+from model.score import Note, Part, Role, Score, TimeSignature, ticks_per_bar
 
 
 def drums(*strokes: tuple[int, int]) -> Score:
@@ -54,6 +56,36 @@ def test_downbeats_are_louder_than_beats_and_beats_than_what_is_between():
     beats = mean(note.velocity for note in notes if note.start % 12 == 0 and note.start % 48)
     between = mean(note.velocity for note in notes if note.start % 12)
     assert downbeats > beats + 3 > between + 6
+
+
+def mean_velocities(role: Role, pitches: Sequence[int], metre: TimeSignature, step: int) -> list[float]:
+    """Of notes `step` ticks apart in each of 200 bars, those of one place together, to the nearest of the levels."""
+    places = ticks_per_bar(metre) // step
+    notes = tuple(
+        Note(start=step * i, pitch=pitches[i % len(pitches)], duration=3, velocity=96) for i in range(200 * places)
+    )
+    score = Score(tempo_bpm=120.0, time_signatures=(metre,) * 200, parts=(Part(role=role, notes=notes),))
+    played = play_dynamics(score, np.random.default_rng(1)).parts[0].notes
+    means = [mean(note.velocity for note in played[place::places]) for place in range(places)]
+    return [round((each - LOUDNESS[role]) / 2) * 2 for each in means]
+
+
+@pytest.mark.parametrize(
+    ("metre", "accents"),
+    [
+        ((4, 4), [12, 0, 6, 0, 6, 0, 6, 0]),
+        ((3, 4), [12, 0, 6, 0, 6, 0]),
+        ((6, 8), [12, 0, 0, 6, 0, 0]),
+        ((7, 8), [12, 0, 6, 0, 6, 0, 6]),
+    ],
+)
+def test_every_bar_is_accented_by_its_metre(metre: TimeSignature, accents: list[int]):
+    assert mean_velocities("lead", [60], metre, 6) == accents
+
+
+def test_a_cymbal_is_struck_hard_anywhere_and_a_melody_of_its_number_is_not():
+    assert mean_velocities("drums", [42, 49], (4, 4), 6) == [12, 12, 6, 12, 6, 12, 6, 12]
+    assert mean_velocities("bass", [42, 49], (4, 4), 6) == [12, 0, 6, 0, 6, 0, 6, 0]
 
 
 def test_no_two_hits_of_a_run_are_quite_alike():

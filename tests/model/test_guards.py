@@ -12,7 +12,6 @@ from model.guards import (
     LATEST_ENTRY,
     LONGEST_DRUM_REST,
     LONGEST_DRUM_SOLO,
-    begin_uncounted,
     close_in_the_key,
     come_to_an_end,
     keep_from_looping,
@@ -20,6 +19,7 @@ from model.guards import (
     keep_playing,
     keep_to_form,
     keep_to_scale,
+    more_than_a_count,
 )
 from model.reader import Reader
 from model.score import ROLES
@@ -128,14 +128,14 @@ def test_in_the_last_bar_but_one_somebody_plays(bar: int, may_rest: bool):
     assert ("REST" in kept(reader)) == may_rest
 
 
-def test_drums_begin_a_song_with_more_than_sticks():
+def test_drums_begin_and_end_a_song_with_more_than_sticks():
     reader = read([])
     reader.push(t.AT[0])
     first, left = reader.allowed(), reader.allowed()
-    begin_uncounted(reader, left)
+    more_than_a_count(reader, left)
     reader.push(t.NAMES.index("HIT 36+42"))
     second, still_left = reader.allowed(), reader.allowed()
-    begin_uncounted(reader, still_left)
+    more_than_a_count(reader, still_left)
 
     assert {"HIT 37", "HIT 42", "HIT 54"} <= names(first) - names(left)
     assert {"HIT 36", "HIT 38+42", "HIT 41", "HIT 49"} <= names(left)
@@ -171,9 +171,58 @@ def test_a_song_in_a_clear_key_closes_in_it(role: str, steps: set[int]):
         reader.push(t.NAMES.index(name))
     mask = reader.allowed()
 
-    close_in_the_key(reader, mask)
+    close_in_the_key(reader, mask, None)
 
     assert {(int(name.split()[1]) % 12) for name in names(mask) if name.startswith("PITCH")} == steps
+
+
+def closing(*tokens: str, chart: Chart | None = None) -> np.ndarray:
+    """What keys may play next in the last bar of a song in C major, after tokens of that bar."""
+    reader = read([f"{C_MAJOR}, DONE"] * 3, wanted=4, role="keys")
+    for token in tokens:
+        reader.push(t.NAMES.index(token))
+    mask = reader.allowed()
+    assert close_in_the_key(reader, mask, chart)
+    return mask
+
+
+def test_the_last_chord_is_the_triad_of_the_key():
+    shapes = {name for name in names(closing("AT 0", "DURATION 48")) if name.startswith("SHAPE")}
+    assert {"SHAPE 0", "SHAPE 0.7", "SHAPE 0.4.7", "SHAPE 0.5.9"} <= shapes
+    assert not {"SHAPE 0.3.7", "SHAPE 0.7.10", "SHAPE 0.2"} & shapes
+
+    left = closing("AT 0", "DURATION 48", "SHAPE 0.4.7")
+    assert {pitch % 12 for pitch in np.flatnonzero(left[t.PITCH.start : t.PITCH.stop])} == {0}
+
+
+def test_the_last_chord_keeps_to_the_chart():
+    left = closing("AT 0", "DURATION 48", chart=chart_of({0, 7}, (60, 70)))
+
+    assert np.flatnonzero(left[t.PITCH.start : t.PITCH.stop]).tolist() == [60, 67]
+    assert {name for name in names(left) if name.startswith("SHAPE")} == {"SHAPE 0", "SHAPE 0.7"}
+
+
+def test_where_the_chart_has_no_such_chord_the_chart_is_kept():
+    reader = read([f"{C_MAJOR}, DONE"] * 3, wanted=4, role="keys")
+    for token in ("AT 0", "DURATION 48"):
+        reader.push(t.NAMES.index(token))
+    mask = reader.allowed()
+
+    assert not close_in_the_key(reader, mask, chart_of({2}, (60, 70)))
+    assert names(mask) == names(reader.allowed())
+
+
+@pytest.mark.parametrize(("lead", "may_rest"), [("REST", False), (PHRASE, True)])
+def test_in_the_last_bar_a_note_is_heard(lead: str, may_rest: bool):
+    reader = Reader(1)
+    song = ["START", "GENRE rock", "TEMPO 120", "WITH drums", "WITH lead", "WITH keys", "BAR 4/4"]
+    for name in [*song, *BEAT.split(", "), *lead.split(", ")]:
+        reader.push(t.NAMES.index(name))
+    mask = reader.allowed()
+
+    come_to_an_end(reader, mask)
+
+    assert ("REST" in names(mask)) == may_rest
 
 
 def test_a_song_in_no_clear_key_closes_as_it_likes():
@@ -183,7 +232,7 @@ def test_a_song_in_no_clear_key_closes_as_it_likes():
         reader.push(t.NAMES.index(name))
     mask = reader.allowed()
 
-    close_in_the_key(reader, mask)
+    close_in_the_key(reader, mask, None)
 
     assert names(mask) == names(reader.allowed())
 
@@ -197,7 +246,7 @@ def test_a_guard_always_leaves_something_to_play(role: str, rests: int):
     keep_playing(reader, mask)
     keep_from_looping(reader, mask, 1)
     come_to_an_end(reader, mask)
-    close_in_the_key(reader, mask)
+    close_in_the_key(reader, mask, None)
 
     assert mask.any()
 

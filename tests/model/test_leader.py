@@ -115,6 +115,17 @@ def test_a_chart_is_drawn_in_the_time_signature_of_the_song():
     assert leader.draw(6, (7, 8), np.random.default_rng(1)).chords.shape == (6, 2)
 
 
+@pytest.mark.parametrize("signature", [(4, 4), (3, 4), (7, 8)])
+def test_a_chart_is_never_that_of_one_song(signature: tuple[int, int]):
+    scales = np.array([[1] * 12, [1] * 11 + [0]], np.uint8)
+    registers = np.stack([np.tile(np.array(each, np.uint8), (len(ROLES), 1)) for each in ((20, 90), (30, 100))])
+    leader = replace(make_leader(), scales=scales, registers=registers)
+
+    drawn = [leader.draw(6, signature, np.random.default_rng(seed)) for seed in range(20)]
+
+    assert {(chart.scale.all(), chart.registers[LEAD, 0] == 20) for chart in drawn} <= {(True, False), (False, True)}
+
+
 def test_a_leader_survives_the_trip_to_disk(tmp_path: Path):
     path = leader_path(tmp_path / "polka.safetensors")
     make_leader().save(path)

@@ -78,7 +78,9 @@ def test_a_base_is_trained_and_then_tuned_to_a_genre(music: Path, tmp_path: Path
     assert provenance["songs"] == {"heavy-metal": 2, "rock": 1}
     assert provenance["base"]["corpora"] == {"rock": 0.5, "heavy-metal": 0.5}
     assert provenance["tokens_seen"] == 768
-    assert Index.load(made.with_suffix(".originality.safetensors")).longest_run(make_score(10)) > 0
+    index = Index.load(made.with_suffix(".originality.safetensors"))
+    assert index.longest_run(make_score(10)) > 0
+    assert set(index.songs.tolist()) == {0, 1, 2}, "the song of rock was learned, too"
     assert "2 | heavy-metal | 60% | 2 |" in made.with_suffix(".md").read_text()
 
 

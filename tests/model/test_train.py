@@ -73,6 +73,14 @@ def test_the_loss_falls(songs: list[Song], tmp_path: Path):
     assert losses[-1] < losses[0] - 0.5
 
 
+def test_a_genre_is_judged_by_its_own_songs():
+    own = Plan(corpora={"heavy-metal": 0.3, "metal-adjacent": 0.3, "rock": 0.4}, own=["heavy-metal", "metal-adjacent"],
+               tokens=512, decay=True)  # fmt: skip
+
+    assert own.judges == ["heavy-metal", "metal-adjacent"]
+    assert replace(own, own=[], decay=False).judges == ["rock"]
+
+
 def test_held_out_songs_are_judged_by_kind_of_token_and_better_in_the_end(songs: list[Song]):
     trainer = make_trainer(songs, make_plan(12))
     before = trainer.held_out_losses()

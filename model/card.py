@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from model.errors import NeedsOperator, writing
+from model.errors import NeedsOperator, write_whole
 from model.leader import leader_path
 from model.weights import read_architecture, read_provenance
 
@@ -56,8 +56,7 @@ def write_card(weights: Path, genre: str | None = None, figures: Path | None = N
         *_imitation(weights),
     ]
     path = card_path(weights)
-    with writing(path):
-        path.write_text("\n\n".join(sections) + "\n", encoding="utf-8")
+    write_whole(path, ("\n\n".join(sections) + "\n").encode())
     return path
 
 

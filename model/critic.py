@@ -19,9 +19,9 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save_file
+from safetensors.numpy import save
 
-from model.errors import NeedsOperator
+from model.errors import NeedsOperator, write_whole
 from model.features import describe
 from model.score import Score
 from model.yardsticks import fit, judge, scale, spread
@@ -67,8 +67,8 @@ class Critic:
     def save(self, path: Path) -> None:
         """Write the critic as safetensors."""
         about = {"format": str(FORMAT), "names": json.dumps(self.names), "provenance": json.dumps(self.provenance)}
-        save_file({"mean": self.mean, "deviation": self.deviation, "weights": self.weights}, path, metadata=about)
-        path.chmod(0o644)  # as weights are
+        numbers = {"mean": self.mean, "deviation": self.deviation, "weights": self.weights}
+        write_whole(path, save(numbers, metadata=about))
 
     @classmethod
     def load(cls, path: Path) -> Self:

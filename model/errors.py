@@ -1,8 +1,10 @@
 """Errors that every part shares: something that only the operator can put right."""
 
 import errno
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 _WRITING_TROUBLES = {
     errno.ENOSPC: "no space left on this disk; make room",
@@ -38,3 +40,19 @@ def writing(place: object) -> Iterator[None]:
         if error.errno not in _WRITING_TROUBLES:
             raise
         raise CannotWrite(f"{place}: {_WRITING_TROUBLES[error.errno]}") from error
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Write a file that anybody may read, all or nothing, and down to the disk: a power cut leaves the old or the new.
+
+    Raises:
+        CannotWrite: The disk is full, or not ours to write.
+    """
+    partial = path.with_suffix(".partial")
+    with writing(path):
+        with partial.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        partial.chmod(0o644)  # the worker may be another user
+        partial.replace(path)

@@ -22,11 +22,11 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save_file
+from safetensors.numpy import save
 
 from model import tokens as t
 from model.chart import CHORDS, FARTHEST_RETURN, QUALITIES, TEMPLATES, Chart, new_chart
-from model.errors import NeedsOperator
+from model.errors import NeedsOperator, write_whole
 from model.reader import DRUMS, Reader
 from model.score import ROLES, TICKS_PER_BEAT, TIME_SIGNATURES, TimeSignature, ticks_per_bar
 
@@ -132,8 +132,7 @@ class Leader:
 
     def save(self, path: Path) -> None:
         """Write the leader as safetensors."""
-        save_file(asdict(self), path, metadata={"format": str(FORMAT)})
-        path.chmod(0o644)  # as weights are
+        write_whole(path, save(asdict(self), metadata={"format": str(FORMAT)}))
 
     @classmethod
     def load(cls, path: Path) -> Self:

@@ -18,9 +18,9 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save_file
+from safetensors.numpy import save
 
-from model.errors import NeedsOperator
+from model.errors import NeedsOperator, write_whole
 from model.features import Columns, Hashes, Integers, columns, cut, mix, voice
 from model.score import Score
 
@@ -28,7 +28,7 @@ GRAM = 12  # notes in a window; the shortest passage that can be found
 VARIETY = 3  # different notes in a window that is worth remembering
 FULL_BAR = 8  # notes; a bar of fewer says little
 LONGEST_STEP = 96  # ticks; longer waits between two notes count as this
-MOST_ENTRIES = 480_000  # six bytes each, so that an index stays under 3 MB
+MOST_ENTRIES = 900_000  # six bytes each, so that an index stays under 6 MB
 FORMAT = 2  # of the file; raise it when a hash changes
 COMPARED_BARS = 48  # of a real song, for the limit; longer than most that the band plays
 COMPARED_SONGS = 600  # at most, for the limit
@@ -79,8 +79,7 @@ class Index:
         """Write the index as safetensors."""
         about = {"format": str(FORMAT), "gram": str(GRAM), "thinning": str(self.thinning),
                  "limit": str(self.limit)}  # fmt: skip
-        save_file({"hashes": self.hashes, "songs": self.songs}, path, metadata=about)
-        path.chmod(0o644)  # as weights are
+        write_whole(path, save({"hashes": self.hashes, "songs": self.songs}, metadata=about))
 
     @classmethod
     def load(cls, path: Path) -> Self:

@@ -5,6 +5,7 @@ goes on where it was, and a new song makes only its own bucket be read again.
 """
 
 import hashlib
+import io
 import json
 import multiprocessing
 import os
@@ -23,7 +24,7 @@ from numpy.typing import NDArray
 
 from model import tokens as t
 from model.corpus import BadCorpus, Song, Source, as_song, files_of, held_out_groups, read_index, song_of
-from model.errors import writing
+from model.errors import write_whole, writing
 from model.midi import BadMidi, read_midi
 from model.originality import song_windows
 from model.reader import INPUTS
@@ -271,21 +272,20 @@ def _fill(bucket: _Bucket) -> _Bucket:
     """Read a bucket's files and keep what they came to, all or nothing; older contents of the bucket go."""
     readings = [_read_file(path, bucket.corpus, bucket.roles) for path in bucket.files]
     place = bucket.place
+    rows = [[r.digest, r.kind, r.why, len(r.tokens), len(r.windows)] for r in readings]
+    content = io.BytesIO()
+    np.savez(
+        content,
+        tokens=np.concatenate([r.tokens for r in readings]),
+        inputs=np.concatenate([r.inputs for r in readings]),
+        windows=np.concatenate([r.windows for r in readings]),
+        rows=np.frombuffer(json.dumps(rows).encode(), dtype=np.uint8),
+    )
     with writing(place):
         place.parent.mkdir(parents=True, exist_ok=True)
-        partial = place.with_suffix(".partial.npz")
-        rows = [[r.digest, r.kind, r.why, len(r.tokens), len(r.windows)] for r in readings]
-        np.savez(
-            partial,
-            tokens=np.concatenate([r.tokens for r in readings]),
-            inputs=np.concatenate([r.inputs for r in readings]),
-            windows=np.concatenate([r.windows for r in readings]),
-            rows=np.frombuffer(json.dumps(rows).encode(), dtype=np.uint8),
-        )
         for older in place.parent.glob(f"{place.name[:3]}*.npz"):
-            if ".partial" not in older.name:
-                older.unlink(missing_ok=True)
-        partial.replace(place)
+            older.unlink(missing_ok=True)
+    write_whole(place, content.getvalue())
     return bucket
 
 
@@ -294,7 +294,7 @@ def _load(bucket: _Bucket) -> Iterable[_Reading]:
         with np.load(bucket.place, allow_pickle=False) as stored:
             tokens, inputs, windows = stored["tokens"], stored["inputs"], stored["windows"]
             rows = json.loads(stored["rows"].tobytes())
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+    except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile) as error:
         raise BadCorpus(f"{bucket.place}: damaged ({error}); delete it, and its songs are read again") from error
     token, window = 0, 0
     for path, (digest, kind, why, token_count, window_count) in zip(bucket.files, rows, strict=True):

@@ -27,7 +27,7 @@ from torch.nn import functional
 
 from model import tokens as t
 from model.corpus import BadCorpus, Song
-from model.errors import NeedsOperator, writing
+from model.errors import NeedsOperator, write_whole, writing
 from model.network import Architecture, Composer, transpose
 from model.weights import FORMAT, save_weights
 
@@ -182,8 +182,8 @@ class Trainer:
         self.no_better += 1
         if self.best is None or not self.plan.decay or self.last.losses["all"] < self.best.losses["all"]:
             self.best, self.no_better = self.last, 0
-            _save_file({name: each.contiguous() for name, each in self.network.state_dict().items()},
-                       folder / "best.safetensors", {})  # fmt: skip
+            best = {name: each.contiguous() for name, each in self.network.state_dict().items()}
+            write_whole(folder / "best.safetensors", save(best))
         if self.no_better >= PATIENCE and self.ending is None and self.step < self.plan.steps:
             self.ending = self.step
 
@@ -219,7 +219,7 @@ class Trainer:
             "first": _as_json(self.first), "last": _as_json(self.last), "best": _as_json(self.best),
             "plan": asdict(self.plan), "format": FORMAT, "architecture": asdict(self.network.architecture),
         }  # fmt: skip
-        _save_file(tensors, folder / "state.safetensors", {"state": json.dumps(about)})
+        write_whole(folder / "state.safetensors", save(tensors, {"state": json.dumps(about)}))
 
     def resume(self, folder: Path) -> None:
         """Go on from what `save` kept, if anything.
@@ -307,7 +307,8 @@ def train(trainer: Trainer, folder: Path, on_step: Callable[[Progress], None]) -
         BadRun: The folder holds another run, or a damaged one.
     """
     trainer.resume(folder)
-    folder.mkdir(parents=True, exist_ok=True)
+    with writing(folder):
+        folder.mkdir(parents=True, exist_ok=True)
     _forget_log_after(trainer.step, folder)
     with _interrupts() as interrupts:
         if trainer.step == 0:
@@ -380,7 +381,8 @@ def _log(trainer: Trainer, folder: Path) -> None:
     held_out = {kind: round(loss, 4) for kind, loss in trainer.last.losses.items()} if trainer.last else {}
     line = {"step": trainer.step, "tokens": trainer.step * WINDOW * BATCH, "loss": round(trainer.loss, 4),
             "held_out": held_out, "time": round(time.time())}  # fmt: skip
-    with (folder / "log.jsonl").open("a", encoding="utf-8") as log:
+    path = folder / "log.jsonl"
+    with writing(path), path.open("a", encoding="utf-8") as log:
         log.write(json.dumps(line) + "\n")
 
 
@@ -390,16 +392,7 @@ def _forget_log_after(step: int, folder: Path) -> None:
     if path.is_file():
         lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
         kept = [line for line in lines if line.endswith("\n") and json.loads(line)["step"] <= step]
-        path.write_text("".join(kept) if (folder / "state.safetensors").is_file() else "", encoding="utf-8")
-
-
-def _save_file(tensors: dict[str, Tensor], path: Path, metadata: dict[str, str]) -> None:
-    """Write all or nothing."""
-    with writing(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial = path.with_suffix(".partial")
-        partial.write_bytes(save(tensors, metadata))  # `save_file` would not say what the trouble is
-        partial.replace(path)
+        write_whole(path, "".join(kept if (folder / "state.safetensors").is_file() else []).encode())
 
 
 def _as_json(judgement: Judgement | None) -> dict[str, Any] | None:

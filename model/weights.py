@@ -12,7 +12,7 @@ from safetensors.torch import save
 from torch import Tensor
 
 from model import tokens as t
-from model.errors import NeedsOperator, writing
+from model.errors import NeedsOperator, write_whole
 from model.network import Architecture, Composer, input_rows
 from model.reader import INPUTS
 
@@ -43,11 +43,7 @@ def save_weights(path: Path, network: Composer, provenance: dict[str, Any]) -> N
         "architecture": json.dumps(asdict(network.architecture)),
         "provenance": json.dumps(provenance),
     }
-    partial = path.with_suffix(".partial")
-    with writing(path):
-        partial.write_bytes(save(tensors, metadata))  # `save_file` would not say what the trouble is
-        partial.chmod(0o644)  # the worker may be another user
-        partial.replace(path)
+    write_whole(path, save(tensors, metadata))  # `save_file` would not say what the trouble is
 
 
 def load_weights(path: Path) -> Composer:

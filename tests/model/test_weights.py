@@ -1,18 +1,24 @@
 """Weights are read as they were written, or refused by the name of their file."""
 
+import errno
 import json
+import os
+from functools import partial
 from pathlib import Path
 
 import pytest
 import torch
+from leaders import make_leader
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from scores import make_score
 from small_composer import as_tensors, small_composer
 
 from model import tokens as t
+from model.critic import Critic
 from model.errors import CannotWrite, NeedsOperator
 from model.network import input_rows
+from model.originality import build_index
 from model.reader import INPUTS
 from model.weights import FORMAT, BadWeights, load_base, load_weights, read_provenance, save_weights, weights_path
 
@@ -77,6 +83,22 @@ def test_weights_that_cannot_be_written_are_named(tmp_path: Path):
 
     with pytest.raises(CannotWrite, match=r"polka\.safetensors: there is a folder where a file should be"):
         save_weights(tmp_path / "polka.safetensors", small_composer(), {})
+
+
+def test_a_full_disk_is_said_to_be_full_and_what_was_there_stays(weights: Path, monkeypatch: pytest.MonkeyPatch):
+    before = weights.read_bytes()
+
+    def full(_number: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    songs = [make_score(4)]
+    writers = [build_index(songs).save, Critic.learn(songs, songs, {}).save, make_leader().save]
+
+    for save in (partial(save_weights, network=small_composer(), provenance={}), *writers):
+        with pytest.raises(CannotWrite, match=r"polka\.safetensors: no space left on this disk"):
+            save(weights)
+    assert weights.read_bytes() == before
 
 
 def test_missing_weights_are_named_with_what_to_do(tmp_path: Path):

@@ -2,6 +2,7 @@
 
 import csv
 import hashlib
+import os
 import shutil
 import tarfile
 import tempfile
@@ -77,6 +78,14 @@ def _chance(group: str) -> float:
 def song_groups(folder: Path) -> dict[str, str]:
     """File name to song group, from INDEX.tsv in the folder or above; empty where there is none."""
     return {name: row["song_group"] for name, row in read_index(folder).items()}
+
+
+def named_groups(files: Sequence[Path], known: Mapping[str, str]) -> dict[Path, str]:
+    """The song group of each file: as `song_groups` knows it, else by its path in the folder that holds them all."""
+    above = os.path.commonpath([path.parent.absolute() for path in files]) if files else ""
+    return {
+        path: known.get(path.name) or str(path.absolute().relative_to(above).with_suffix("")) for path in files
+    }
 
 
 def read_index(folder: Path) -> dict[str, Mapping[str, str]]:

@@ -20,7 +20,7 @@ from model import tokens as t
 from model.arrange import arrange
 from model.band import Band
 from model.chart import NO_LIMIT, QUALITIES, Chart
-from model.corpus import Song, as_song, is_held_out, song_groups
+from model.corpus import Song, as_song, is_held_out, named_groups, song_groups
 from model.leader import MOST_CHARTS, OUTSIDE, PLACES, Leader, places
 from model.network import Composer
 from model.originality import song_windows
@@ -101,8 +101,8 @@ def train_leader(band: Band, folder: Path, progress: Progress) -> tuple[Leader, 
 
 def _songs(folder: Path, roles: Sequence[Role], progress: Progress) -> tuple[list[Score], list[Score]]:
     """Songs to learn from, and those held out of which no version is among what the composer learned."""
-    files, known = find_midi(folder), song_groups(folder)
-    names = {path: known.get(path.name, path.stem) for path in files}
+    files = find_midi(folder)
+    names = named_groups(files, song_groups(folder))
     wanted = {
         path for side in (True, False)
         for path in sample([path for path in files if is_held_out(names[path]) == side], MOST_CHARTS)

@@ -4,8 +4,10 @@ Reading infers who plays which role, snaps every note to the grid and keeps one 
 pretty_midi. Reading uses symusic: 0.4 ms a heavy metal file against 99 ms, a median song of the training archive.
 """
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +35,7 @@ MOST_BARS = 2000
 LONGEST_SONG = MOST_BARS * 8  # beats; arrays are as long as the song
 LARGEST_FILE = 10_000_000  # bytes; twenty times the largest of 11,502 songs
 MOST_NOTES = 200_000  # of a file
+SHORTEST_METRE = 15  # ticks: 5/16; 1/4 is an exporter's 4/4
 SMPTE = "time in SMPTE frames, not in beats"
 
 # General MIDI keys of the kit, folded to one key for each sound.
@@ -64,11 +67,14 @@ def read_midi(path: Path, players: Mapping[str, Role] | None = None) -> Score:
             them, and nothing is inferred nor merged.
 
     Raises:
-        BadMidi: Not a MIDI file, damaged, or without notes.
+        BadMidi: Not a MIDI file, damaged, without notes, or in a metre that the band does not know.
     """
     raw, tracks = _read_tracks(path)
     end = max(int((track.notes[:, 0]).max()) for track in tracks) + 1
-    signatures = _time_signatures(raw, end)
+    changes = _changes(raw)
+    if foreign := _foreign_metre(changes, end):
+        raise BadMidi(path, "in a metre that the band does not play", f"{foreign[0]}/{foreign[1]} most of the time")
+    signatures = _time_signatures(changes, end)
     if len(signatures) > MOST_BARS:
         raise BadMidi(path, "too long", f"{len(signatures)} bars; at most {MOST_BARS} are read")
     parts = _parts(_own_roles(tracks, players or {}) or cast_roles(tracks))
@@ -214,18 +220,30 @@ def _tempo(raw: Any) -> float:
     return min(max(max(spans, key=lambda bpm: spans[bpm]), 20.0), 400.0)
 
 
-def _time_signatures(raw: Any, end: int) -> tuple[TimeSignature, ...]:
+def _foreign_metre(changes: Sequence[tuple[int, TimeSignature]], end: int) -> TimeSignature | None:
+    """The signature in which most of a song stands, up to `end` ticks, if 4/4 would put it off the beat, as 7/16.
+
+    One that is shorter than SHORTEST_METRE is no metre but what an exporter writes.
+    """
+    spans: Counter[TimeSignature] = Counter()
+    for (begin, signature), (change, _) in pairwise([*changes, (end, (4, 4))]):
+        spans[signature] += change - begin
+    signature, ticks = spans.most_common(1)[0]
+    bar = ticks_per_bar(signature)
+    foreign = _same_length(*signature) is None and bar >= SHORTEST_METRE and bar % TICKS_PER_BEAT
+    return signature if foreign and 2 * ticks > end else None
+
+
+def _time_signatures(changes: Sequence[tuple[int, TimeSignature]], end: int) -> tuple[TimeSignature, ...]:
     """One time signature for each bar up to `end` ticks; bars begin where those of the file do, as far as we know such.
 
     A change of metre begins a bar. What it leaves of the bar before becomes a bar of that length, or a part of the
     next: 1/4 before 4/4 is 5/4.
     """
-    scale = TICKS_PER_BEAT / raw.ticks_per_quarter
-    written = [(round(each.time * scale), (each.numerator, each.denominator)) for each in raw.time_signatures]
-    changes = [(tick, _readable(*signature)) for tick, signature in _changes(written)]
+    known = [(tick, _same_length(*signature) or (4, 4)) for tick, signature in changes]
     bars: list[TimeSignature] = []
     now = 0
-    for (_, signature), (change, following) in zip(changes, [*changes[1:], (end, None)], strict=True):
+    for (_, signature), (change, following) in zip(known, [*known[1:], (end, None)], strict=True):
         while now < change - (following is not None) and len(bars) <= MOST_BARS:
             left, bar = change - now, signature
             if following and left < ticks_per_bar(signature) - 1:
@@ -235,8 +253,10 @@ def _time_signatures(raw: Any, end: int) -> tuple[TimeSignature, ...]:
     return tuple(bars)
 
 
-def _changes(written: list[tuple[int, TimeSignature]]) -> list[tuple[int, TimeSignature]]:
-    """Ticks and signature where the metre changes, from the first tick on; of two at once the last."""
+def _changes(raw: Any) -> list[tuple[int, TimeSignature]]:
+    """Ticks and signature as written where the metre changes, from the first tick on; of two at once the last."""
+    scale = TICKS_PER_BEAT / raw.ticks_per_quarter
+    written = [(round(each.time * scale), (each.numerator, each.denominator)) for each in raw.time_signatures]
     changes = [(0, (4, 4))]
     for tick, signature in sorted(written, key=lambda change: change[0]):
         if tick <= changes[-1][0]:
@@ -246,12 +266,12 @@ def _changes(written: list[tuple[int, TimeSignature]]) -> list[tuple[int, TimeSi
     return changes
 
 
-def _readable(numerator: int, denominator: int) -> TimeSignature:
-    """The signature that the band knows with bars of the same length, else 4/4; 1/4 is an exporter's 4/4."""
+def _same_length(numerator: int, denominator: int) -> TimeSignature | None:
+    """The signature itself, or the first that the band knows with bars as long."""
     if (numerator, denominator) in TIME_SIGNATURES:
         return (numerator, denominator)
     same = [known for known in TIME_SIGNATURES if known[0] * denominator == numerator * known[1]]
-    return same[0] if same else (4, 4)
+    return same[0] if same else None
 
 
 def _own_roles(tracks: list[Track], players: Mapping[str, Role]) -> dict[Role, Notes]:

@@ -16,7 +16,7 @@ from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
 from model.arrange import arrange
-from model.corpus import SUFFIXES, is_held_out, song_groups
+from model.corpus import SUFFIXES, is_held_out, named_groups, song_groups
 from model.errors import NeedsOperator
 from model.features import cut, describe
 from model.midi import BadMidi, read_midi
@@ -90,8 +90,7 @@ def read_reference(folder: Path, reading: Reading) -> Reference:
         NoSongs: There is no MIDI file.
     """
     files = find_midi(folder)
-    known = song_groups(folder)
-    names = {path: known.get(path.name, path.stem) for path in files}
+    names = named_groups(files, song_groups(folder))
     compared = {
         path for side in (True, False)
         for path in sample([path for path in files if is_held_out(names[path]) == side])

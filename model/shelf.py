@@ -23,7 +23,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model import tokens as t
-from model.corpus import BadCorpus, Song, Source, as_song, files_of, held_out_groups, read_index, song_of
+from model.corpus import (
+    BadCorpus,
+    Song,
+    Source,
+    as_song,
+    files_of,
+    held_out_groups,
+    named_groups,
+    read_index,
+    song_of,
+)
 from model.errors import write_whole, writing
 from model.midi import BadMidi, read_midi
 from model.originality import song_windows
@@ -130,10 +140,10 @@ def _corpus(source: Source, readings: Sequence[_Reading]) -> Corpus:
     """Who is held out is decided by the group of versions that a song belongs to."""
     good = [each for each in readings if not each.kind]
     index = read_index(source.folder)
+    named = named_groups([each.path for each in readings], {name: row["song_group"] for name, row in index.items()})
     first = versions([each.windows for each in good])
     groups = [
-        index[each.name]["song_group"] if each.name in index else Path(good[number].name).stem
-        for each, number in zip(good, first, strict=True)
+        named[each.path if each.name in index else good[number].path] for each, number in zip(good, first, strict=True)
     ]
     kept = held_out_groups(groups)
     licences: dict[str, int] = {}

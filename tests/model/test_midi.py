@@ -277,7 +277,7 @@ def test_the_tempo_that_holds_longest_is_the_tempo(tmp_path: Path):
 
 
 @pytest.mark.parametrize(
-    ("written", "read"), [((12, 16), (3, 4)), ((2, 2), (4, 4)), ((1, 4), (4, 4)), ((17, 16), (4, 4))]
+    ("written", "read"), [((12, 16), (3, 4)), ((2, 2), (4, 4)), ((1, 4), (4, 4)), ((12, 4), (4, 4)), ((3, 16), (4, 4))]
 )
 def test_a_metre_that_the_band_does_not_know_is_read_as_one_that_it_does(
     tmp_path: Path, written: tuple[int, int], read: tuple[int, int]
@@ -290,6 +290,24 @@ def test_a_metre_that_the_band_does_not_know_is_read_as_one_that_it_does(
     score = read_midi(tmp_path / "song.mid")
 
     assert set(score.time_signatures) == {read}
+
+
+@pytest.mark.parametrize("written", [(7, 16), (11, 16), (17, 8)])
+def test_a_song_in_a_metre_that_would_stand_off_the_beat_is_refused(tmp_path: Path, written: tuple[int, int]):
+    midi = mido.MidiFile(ticks_per_beat=480)
+    midi.tracks.extend([metres((1, *written)), struck(*range(0, 480 * 20, 480))])
+    midi.save(tmp_path / "song.mid")
+
+    with pytest.raises(BadMidi, match=f"metre that the band does not play: {written[0]}/{written[1]}"):
+        read_midi(tmp_path / "song.mid")
+
+
+def test_a_few_bars_in_such_a_metre_are_read_as_another(tmp_path: Path):
+    midi = mido.MidiFile(ticks_per_beat=480)
+    midi.tracks.extend([metres((480 * 16, 7, 16)), struck(*range(0, 480 * 20, 480))])
+    midi.save(tmp_path / "song.mid")
+
+    assert set(read_midi(tmp_path / "song.mid").time_signatures) == {(4, 4)}
 
 
 @given(st.lists(st.sampled_from([(0, 4, 8), (0, 3, 6, 9), (0, 6), (0,)]), min_size=1, max_size=8), st.integers(0, 999))
@@ -386,7 +404,11 @@ def test_any_metres_are_bars_that_the_band_knows_to_the_end_of_the_song(changes:
         midi.tracks.extend([metres(*changes), struck(0, 480 * 100)])
         midi.save(Path(folder) / "song.mid")
 
-        score = read_midi(Path(folder) / "song.mid")
+        try:
+            score = read_midi(Path(folder) / "song.mid")
+        except BadMidi as error:
+            assert error.kind == "in a metre that the band does not play"
+            return
 
     assert set(score.time_signatures) <= set(TIME_SIGNATURES)
     assert 1200 < score.ticks <= 1200 + 96 + 1

@@ -86,6 +86,15 @@ def test_without_an_index_versions_are_known_by_their_music(music: Path, genre: 
     assert corpus.licences == {}
 
 
+def test_songs_of_one_file_name_in_several_folders_are_songs_of_their_own(tmp_path: Path, genre: Genre):
+    for i, artist in enumerate(("Abba", "Beck", "Cher")):
+        path = tmp_path / "folk" / artist / "song.mid"
+        path.parent.mkdir(parents=True)
+        write_midi(make_score(10 + i, roles=("drums",)), genre, path)
+
+    assert load(tmp_path).groups == ("Abba/song", "Beck/song", "Cher/song")
+
+
 def test_what_cannot_be_used_is_told_with_its_reason(music: Path, genre: Genre):
     folk = music / "folk"
     (folk / "empty.mid").touch()

@@ -46,7 +46,8 @@ SEED = 1
               help="What else in FOLDER to learn: beside the genre's own songs, or for a base.")  # fmt: skip
 @click.option("--base", metavar="FILE", type=click.Path(path_type=Path, exists=True, dir_okay=False),
               help="Weights to begin with [for a genre weights/base.safetensors, if there; else chance].")  # fmt: skip
-@click.option("--tokens", type=click.IntRange(min=1), help="To see in all [about twice through the songs].")
+@click.option("--tokens", type=click.IntRange(min=1),
+              help="To see in all [about twice through the songs, a few songs more often].")  # fmt: skip
 @click.option("--figures", metavar="JSON", type=click.Path(path_type=Path, exists=True, dir_okay=False),
               help="What lnh evaluate --json wrote, for the card.")  # fmt: skip
 @click.option("--run", "run_folder", metavar="DIR", type=click.Path(path_type=Path),

@@ -6,7 +6,7 @@ the same figures.
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import isnan
 from pathlib import Path
 from statistics import median
@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from rich.progress import Progress
 
 from model.arrange import arrange
-from model.likeness import Bench, Candidates, Likeness
+from model.likeness import Bench, Candidates, Likeness, Measured
+from model.moves import moves
 from model.naming import MOST_LEARNED, Namer
 from model.originality import Index
 from model.reference import (
@@ -73,6 +74,7 @@ class Verdict:
     songs: int
     held_out: Likeness | None  # beside held-out songs; None where there are too few
     all: Likeness  # beside all
+    told_by_moves: Measured  # AUC of a classifier that sees what no critic does, beside the same songs as `held_out`
     named: float | None  # share that is named the genre; None where no other genre is known, or no song is held out
     middle: tuple[Middle, ...]  # of those of MIDDLE that somebody plays
     copied: Copying
@@ -172,6 +174,8 @@ class _Court:
         self.by_held_out = Bench(self.names, values, groups, self.held_out) if self.held_out.any() else None
         self.by_all = Bench(self.names, values, groups, np.zeros_like(self.held_out))
         self.values = values
+        by_moves = np.array([moves(song.score, roles) for song in real.songs])
+        self.by_moves = Bench([str(i) for i in range(by_moves.shape[1])], by_moves, groups, self.held_out)
         self.namer = (
             Namer.learn({"": values[~self.held_out], **dict(zip(others, table.sets[1:], strict=True))})
             if others else None
@@ -211,6 +215,9 @@ class _Court:
             songs=len(songs),
             held_out=self.by_held_out.compare(candidates) if self.by_held_out else None,
             all=self.by_all.compare(candidates),
+            told_by_moves=self.by_moves.tell(
+                replace(candidates, features=np.array([moves(song, self.roles) for song in songs]))
+            ),
             named=self.namer.share_named("", asked) if self.namer and self.by_held_out else None,
             middle=tuple(each for each in (self._middle(name, asked) for name in MIDDLE) if not isnan(each.low)),
             copied=self._copied(songs, versions),

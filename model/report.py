@@ -79,6 +79,8 @@ def _summary(report: Report) -> Table:
         _spread([each.all.overlap for each in report.sets]))  # fmt: skip
     add("  told from them, AUC", lambda v: _measured(v.all.told_apart),
         _spread([each.all.told_apart for each in report.sets]))  # fmt: skip
+    add("  told by moves, which no critic sees", lambda v: _measured(v.told_by_moves),
+        _spread([each.told_by_moves for each in report.sets]))  # fmt: skip
     if report.real.named is not None:
         add("named as the genre", lambda v: f"{v.named:.0%}", _range([each.named or 0 for each in report.sets], ".0%"))
     for i, middle in enumerate(report.real.middle):

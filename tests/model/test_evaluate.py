@@ -70,6 +70,7 @@ def test_songs_from_the_same_source_are_alike(report: Report):
         assert likeness is not None
         assert likeness.overlap.value == pytest.approx(1, abs=0.12)
         assert 0.2 < likeness.told_apart.value < 0.8
+    assert 0.2 < same.told_by_moves.value < 0.8
     assert same.silent["lead"] == 0
 
 
@@ -80,6 +81,7 @@ def test_songs_from_another_source_are_told_apart(report: Report):
     entropy = next(feature for feature in tamer.features if feature.name == "pitch-class entropy")
     assert tamer.against == 12
     assert tamer.told_apart.value > 0.95
+    assert report.sets[1].told_by_moves.value > 0.95
     assert tamer.overlap.value < 1 - 2 * tamer.overlap.deviation
     assert entropy.relative is not None and entropy.relative < 0.5
     assert entropy.ours is not None and entropy.real is not None and entropy.ours < entropy.real

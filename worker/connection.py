@@ -1,4 +1,6 @@
-"""The connection to Redis: its address, its password, its certificate, and what to do when it is refused."""
+"""The connection to Redis: its address, its password, its certificate, what to do when it is refused, and its clock."""
+
+import time
 
 from redis import Redis
 from redis.exceptions import AuthenticationError, RedisError
@@ -8,6 +10,7 @@ from worker.settings import named
 
 LONGEST_SILENCE_SECONDS = 15  # before a connection is taken for broken; nothing that we ask takes more than 1
 ADDRESSES = "redis://HOST:6379/0, or rediss://:PASSWORD@HOST:6379/0 with password and TLS (in a password, %2F for /)"
+MOST_CLOCK_SECONDS = 5  # between our clock and Redis'; heartbeats are written by one host's and judged by another's
 NOT_THERE = "start one or set REDIS_URL"
 NOT_TRUSTED = "call it as its certificate does, and name who signed that in REDIS_URL: rediss://…?ssl_ca_certs=FILE"
 
@@ -31,6 +34,27 @@ def connect(url: str) -> Redis:
         advice = NOT_TRUSTED if "CERTIFICATE" in str(error) else NOT_THERE
         raise NeedsOperator(f"{shown(url)}: no Redis answers ({error}); {advice}") from error
     return redis
+
+
+def clock_offset(redis: Redis) -> float:
+    """Seconds that our clock is ahead of Redis', below 0 behind it, at the least: the way there and back takes time."""
+    before = time.time()
+    seconds, microseconds = redis.time()
+    after = time.time()
+    told = seconds + microseconds / 1_000_000
+    return max(0.0, before - told) or min(0.0, after - told)
+
+
+def compare_clocks(redis: Redis) -> None:
+    """See that our clock and Redis' agree.
+
+    Raises:
+        NeedsOperator: They do not, and workers that live would count as dead.
+    """
+    offset = clock_offset(redis)
+    if abs(offset) > MOST_CLOCK_SECONDS:
+        side = "ahead of" if offset > 0 else "behind"
+        raise NeedsOperator(f"this clock is {abs(offset):.0f} s {side} Redis'; set both right, by NTP")
 
 
 def shown(url: str) -> str:

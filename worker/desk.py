@@ -9,6 +9,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from shutil import rmtree
 
+from model.errors import CannotWrite, writing
+
 PREFIX = ".lnh-desk-"
 SECONDS_TO_SIT_DOWN = 60  # a desk younger than this may not be held yet
 
@@ -18,16 +20,25 @@ def at_desk(place: Path | None = None) -> Iterator[Path]:
     """An empty folder in a place, or where temporary files go; desks there whose owners died are cleared first.
 
     Raises:
-        OSError: There is no room, or no right to write.
+        CannotWrite: There is no room, no right to write, or no such place.
     """
-    room = Path(tempfile.gettempdir()) if place is None else place
-    _clear(room)
-    with tempfile.TemporaryDirectory(prefix=PREFIX, dir=room) as folder:
+    with _set_up(place) as folder:
         held = _hold(Path(folder))
         try:
             yield Path(folder)
         finally:
             os.close(held)
+
+
+def _set_up(place: Path | None) -> tempfile.TemporaryDirectory[str]:
+    """A new folder; when it cannot be removed in the end, it is left to whoever clears next."""
+    try:
+        room = Path(tempfile.gettempdir()) if place is None else place
+        with writing(room):
+            _clear(room)
+            return tempfile.TemporaryDirectory(prefix=PREFIX, dir=room, ignore_cleanup_errors=True)
+    except FileNotFoundError as error:
+        raise CannotWrite(f"no place for temporary files ({error}); make room, or set TMPDIR to another") from error
 
 
 def _clear(room: Path) -> None:

@@ -3,7 +3,7 @@
 import logging
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol, TypeVar
@@ -29,6 +29,8 @@ from worker.video import draw_moving_score
 log = logging.getLogger(__name__)
 
 ARTIST = "LnH"
+COMMENT = "Composed by a machine"
+SIGNS = {" sharp": "#", " flat": "b", " minor": "m", " major": "", "no key": "o"}  # of a key, in ID3
 STAGE_SECONDS = 300  # of a job; ten are usual
 Item = TypeVar("Item")
 
@@ -83,7 +85,7 @@ def _make(
     """Play, mix, draw, encode and check one song; `hands` seeds how it is played. Returns its length in seconds."""
     mix = _record(score, genre, hands, watch)
     for_video = cut_for_video(mix)
-    tags = {"title": request.title, "artist": ARTIST, "album": f"Take {request.take}", "genre": genre.title}
+    tags = _tags(request, score, genre)
     with watch("picture"):
         cover = draw_cover(score, request, genre)
         moving_score = draw_moving_score(score, request, genre, for_video.seconds)
@@ -101,6 +103,17 @@ def _make(
             promise = replace(promise, seconds=for_video.seconds, loudness_lufs=loudness(for_video.sound.T))
         verify(files[MP4], promise)
     return mix.seconds
+
+
+def _tags(request: ComposeRequest, score: Score, genre: Genre) -> dict[str, str]:
+    """What a player shows of a track, by ffmpeg's names; the last two are frames of ID3 alone."""
+    key = musical_key(score)
+    for word, sign in SIGNS.items():
+        key = key.replace(word, sign)
+    return {
+        "title": f"{request.title} – take {request.take}", "artist": ARTIST, "genre": genre.title, "comment": COMMENT,
+        "TBPM": f"{score.tempo_bpm:.0f}", "TKEY": key,
+    }  # fmt: skip
 
 
 def _record(score: Score, genre: Genre, hands: int, watch: "_Watch") -> Mix:
@@ -126,10 +139,9 @@ def _all_or_none(folder: Path, names: Sequence[str]) -> Iterator[Path]:
 
     Names may be added until then.
     """
-    with ExitStack() as stack:
-        with writing(folder):
-            folder.mkdir(parents=True, exist_ok=True)
-            place = stack.enter_context(at_desk(folder))
+    with writing(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+    with at_desk(folder) as place:
         yield place
         with writing(folder):
             for name in names:

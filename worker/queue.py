@@ -1,6 +1,7 @@
 """Queues on one Redis: `compose` needs a model and no credentials, `deliver-NETWORK` the other way round."""
 
-from collections.abc import Iterable, Sequence
+import zlib
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any, Literal, Self
@@ -25,6 +26,12 @@ MOST_SECONDS = 900  # for one job; uploads wait for the network's own processing
 TAKEN_SECONDS = 10  # after which a job that was taken from its queue and not begun has lost its worker
 BACK_OFF_SECONDS = (2, 10)  # before the second and the third try
 
+FIELDS = frozenset(
+    b"created_at data description ended_at enqueued_at last_heartbeat origin result_ttl retries_left retry_intervals "
+    b"started_at status timeout worker_name".split()
+)  # of a job's hash in Redis
+MOST_BYTES = 1_000_000  # of a job's data; a request has at most 65,536 characters
+WAITING = (JobStatus.QUEUED, JobStatus.SCHEDULED)
 JobState = Literal["absent", "under way", "given up"]
 
 
@@ -61,7 +68,19 @@ class Tries(ExecutionRegistry):
 
 
 class TriedJob(Job):
-    """RQ's job, with such a list, of which two workers may hold the same, and which Redis may have forgotten."""
+    """RQ's job, with such a list, of which two workers may hold the same, and which Redis may have forgotten.
+
+    Of what Redis has of it, it takes what we write, and no more: RQ would import callbacks by their names and send web
+    hooks, in a bot that holds credentials, and inflate whatever there is.
+    """
+
+    def restore(self, raw_data: Mapping[bytes, bytes]) -> None:
+        """As RQ's, from FIELDS alone; data that inflate to too much are none, which fails as other nonsense does."""
+        known = {name: raw_data[name] for name in FIELDS if name in raw_data}
+        with suppress(zlib.error):
+            if zlib.decompressobj().decompress(known.get(b"data", b""), MOST_BYTES + 1)[MOST_BYTES:]:
+                known[b"data"] = b""
+        super().restore(known)
 
     @classmethod
     def fetch_many(cls, job_ids: Iterable[str], connection: Redis, serializer: Any = None) -> list[Job | None]:
@@ -112,8 +131,16 @@ class Queues:
         self._enqueue(self.deliver, DELIVER_JOB, deliver_id(key), [key, track.to_json() if track else None])
 
     def states(self, job_ids: Sequence[str]) -> list[JobState]:
-        """How each job stands; a finished one is absent."""
-        return [_state(job) for job in TriedJob.fetch_many(job_ids, self.redis, SERIALIZER)]
+        """How each job stands; a finished one is absent.
+
+        So is one that is said to wait and is in no list, as its worker was killed just when it moved it: that is taken
+        away here, so that its id is free.
+        """
+        jobs = TriedJob.fetch_many(job_ids, self.redis, SERIALIZER)
+        lost = self._lost([job for job in jobs if job and job.get_status(refresh=False) in WAITING])
+        for job in lost:
+            job.delete()
+        return ["absent" if job in lost else _state(job) for job in jobs]
 
     def why(self, job_id: str) -> str:
         """Last line of what a given up job died of."""
@@ -128,6 +155,25 @@ class Queues:
     def forget(self, job_id: str) -> None:
         """Take a given up job away, so that its id is free again."""
         TriedJob.fetch(job_id, self.redis, SERIALIZER).delete()
+
+    def _lost(self, waiting: Sequence[Job]) -> list[Job]:
+        """Those of the jobs that still wait and are in none of the lists between which jobs are moved."""
+        queues = [open_queue(name, self.redis) for name in {job.origin for job in waiting}]
+        with self.redis.pipeline() as pipeline:  # as all of it was at one moment
+            for job in waiting:
+                pipeline.hget(job.key, "status")
+            for queue in queues:
+                pipeline.lrange(queue.key, 0, -1)
+                pipeline.lrange(queue.intermediate_queue.key, 0, -1)
+                pipeline.zrange(queue.scheduled_job_registry.key, 0, -1)
+                pipeline.zrange(queue.started_job_registry.key, 0, -1)  # "JOB:TRY"; left together with what comes next
+            found = pipeline.execute()
+        statuses, lists = found[: len(waiting)], found[len(waiting) :]
+        listed = {entry.decode().partition(":")[0] for each in lists for entry in each}
+        return [
+            job for job, status in zip(waiting, statuses, strict=True)
+            if status is not None and status.decode() in WAITING and job.id not in listed
+        ]  # fmt: skip
 
     def _enqueue(self, queue: str, name: str, job_id: str, arguments: Sequence[str | None]) -> None:
         try:
@@ -149,7 +195,7 @@ def jobs_by_state(name: str, redis: Redis) -> dict[str, int]:
     queue = open_queue(name, redis)
     return {
         "waiting": queue.count,
-        "in hand": queue.started_job_registry.count,
+        "in hand": queue.started_job_registry.get_job_count(cleanup=False),  # to look is not to take for dead
         "to be tried again": queue.scheduled_job_registry.count,
         "given up": queue.failed_job_registry.count,
     }

@@ -27,6 +27,7 @@ from rq.timeouts import TimerDeathPenalty
 from rq.worker import WorkerStatus
 
 from model.errors import NeedsOperator
+from worker.connection import compare_clocks
 from worker.logs import about
 from worker.queue import (
     MOST_SECONDS,
@@ -45,6 +46,7 @@ HEARTBEAT_SECONDS = 5  # at each, a look for jobs of workers that are silent
 HEARTBEAT_TTL_SECONDS = 20  # a job whose worker was not heard for so long is taken up by another
 LOOK_SECONDS = 10  # for which others leave a look to one worker, should it die meanwhile
 STUCK_SECONDS = MOST_SECONDS + 60  # a job that does not even hear its own deadline takes its process with it
+MOST_FAILED = 3  # different jobs, none done in between: then it is not they that are at fault
 TROUBLES = (RedisGone, RedisSlow, ResponseError)  # Redis is away, or refuses, as when it has no room to write
 
 Handlers = Mapping[str, Callable[..., None]]
@@ -77,6 +79,8 @@ class Service(SimpleWorker):
         self._held_since = 0.0
         self._on_hang_up, self._hung_up = on_hang_up, False
         self._trouble: Exception | None = None
+        self._failed: set[str] = set()  # jobs, since one was done
+        self._clocks_differ = False
 
     def run(self, *, until_empty: bool = False) -> None:
         """Take jobs until `stop`, an empty queue or, in the main thread, SIGTERM or SIGINT.
@@ -84,9 +88,10 @@ class Service(SimpleWorker):
         The job in hand is finished, or put back on a second signal. SIGHUP calls `on_hang_up` between two jobs.
 
         Raises:
-            NeedsOperator: A job met something that only the operator can mend; the job was put back, its tries kept.
-                Or Redis has no room for us to sign on.
+            NeedsOperator: A job met something that only the operator can mend, or several in a row failed; the job was
+                put back, its tries kept. Or Redis has no room for us to sign on, or another time than we.
         """
+        compare_clocks(self.connection)
         before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
         ended = Event()
         pulse = Thread(target=self._beat, args=(ended,), name="pulse", daemon=True)
@@ -170,16 +175,28 @@ class Service(SimpleWorker):
         """Put back what dead workers left; in any thread, for RQ keeps all that this needs in Redis.
 
         RQ's own locks all others out for 15 minutes when it is killed, or fails, while it does so; and it gives up,
-        untried, what a worker had only just taken from the queue.
+        untried, what a worker had only just taken from the queue. By a clock that is wrong, the living count as dead.
         """
         (queue,) = self.queues
-        if self.connection.set(queue.registry_cleaning_key, 1, nx=True, ex=LOOK_SECONDS):
+        if self._can_tell_time() and self.connection.set(queue.registry_cleaning_key, 1, nx=True, ex=LOOK_SECONDS):
             try:
                 clean_registries(queue, self._exc_handlers)
                 worker_registration.clean_worker_registry(queue)
                 put_back_taken(queue)
             finally:
                 queue.release_maintenance_lock()  # type: ignore[no-untyped-call]
+
+    def _can_tell_time(self) -> bool:
+        """Whether our clock and Redis' agree; when they do not, that is logged once."""
+        try:
+            compare_clocks(self.connection)
+        except NeedsOperator as error:
+            if not self._clocks_differ:
+                log.warning("%s; until then nobody here looks for dead workers", error)
+            self._clocks_differ = True
+        else:
+            self._clocks_differ = False
+        return not self._clocks_differ
 
     def execute_job(self, job: Job, queue: Queue) -> None:
         """Execute a job; when Redis goes away or refuses meanwhile, wait for it instead of ending."""
@@ -194,12 +211,20 @@ class Service(SimpleWorker):
             done = super().perform_job(job, queue, execution)
         finally:
             self._held = None
+        if done:
+            self._failed.clear()
         log.info("%s in %.1f s", "done" if done else "not done", time.monotonic() - started)
         return done
 
     def handle_exception(self, job: Job, *exc_info: Any) -> None:
-        """Keep the tries of a job that is not to blame."""
+        """Keep the tries of a job that is not to blame, as the last of several in a row is not."""
         error = exc_info[1]
+        if not isinstance(error, NeedsOperator | GiveBack):
+            self._failed.add(job.id)
+            if len(self._failed) >= MOST_FAILED:
+                log.error("%d jobs in a row failed", len(self._failed), exc_info=error)
+                said = f"{len(self._failed)} jobs in a row failed, the last of {error!r}"
+                error = NeedsOperator(f"{said}; mend that, then start again")
         if isinstance(error, NeedsOperator | GiveBack):
             job.retries_left = (job.retries_left or 0) + 1
             self._stop_requested = True

@@ -70,7 +70,7 @@ def with_secrets(environment: Mapping[str, str], names: Iterable[str]) -> dict[s
     """The variables, and those of the names that stand in a file of their own: what NAME_FILE names becomes NAME.
 
     Raises:
-        NeedsOperator: Both are set, or the file cannot be read.
+        NeedsOperator: Both are set, and NAME does not name the file as well, or the file cannot be read.
     """
     files = {name: environment[f"{name}_FILE"].strip() for name in names if environment.get(f"{name}_FILE", "").strip()}
     return {**environment, **{name: _secret(name, Path(path), environment) for name, path in files.items()}}
@@ -85,6 +85,6 @@ def _secret(name: str, path: Path, environment: Mapping[str, str]) -> str:
         raise NeedsOperator(f"{name}_FILE: {path} cannot be read: {why}") from None
     if not secret or len(secret) > LONGEST_SECRET:
         raise NeedsOperator(f"{name}_FILE: {path} is empty, or too long for a secret")
-    if environment.get(name, "").strip() not in ("", secret):
+    if environment.get(name, "").strip() not in ("", secret, environment[f"{name}_FILE"].strip()):
         raise NeedsOperator(f"{name} and {name}_FILE are both set; take one away")
     return secret

@@ -1,17 +1,19 @@
-"""A Redis elsewhere: with a password, and with TLS where its server can do that."""
+"""A Redis elsewhere: with a password, and with TLS."""
 
 import os
 import socket
 import subprocess
-from contextlib import contextmanager
+import time
+from types import SimpleNamespace
 
 import pytest
 from certificates import make_certificate
 from processes import started, wait_until
 from stub_studio import make_request
+from terminator import encrypted
 
 from model.errors import NeedsOperator
-from worker.connection import connect, shown
+from worker.connection import clock_offset, connect, shown
 from worker.private_redis import server_path
 from worker.queue import Queues, open_queue
 
@@ -24,34 +26,36 @@ def free_port():
         return listener.getsockname()[1]
 
 
-@contextmanager
-def server(*options):
-    command = [str(server_path(os.environ)), "--save", "", "--requirepass", PASSWORD, *map(str, options)]
+@pytest.fixture(scope="module")
+def guarded():
+    """Port of a Redis with a password, without TLS."""
+    port = free_port()
+    command = [str(server_path(os.environ)), "--save", "", "--requirepass", PASSWORD, "--port", str(port)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         try:
-            if not any("ready to accept connections" in line.lower() for line in process.stdout):
-                pytest.skip("this redis-server was built without TLS")
-            yield
+            said = []
+            for line in process.stdout:
+                said.append(line)
+                if "ready to accept connections" in line.lower():
+                    break
+            else:
+                pytest.fail("".join(said))
+            yield port
         finally:
             process.kill()
 
 
 @pytest.fixture(scope="module")
-def guarded():
-    """Port of a Redis with a password, without TLS."""
-    port = free_port()
-    with server("--port", port):
-        yield port
+def certificate(tmp_path_factory):
+    """Files of a certificate for localhost and of its key."""
+    return make_certificate(tmp_path_factory.mktemp("redis"))
 
 
 @pytest.fixture(scope="module")
-def encrypted(tmp_path_factory):
-    """Port of a Redis with a password that speaks TLS alone, and the file of its certificate."""
-    port = free_port()
-    certificate, key = make_certificate(tmp_path_factory.mktemp("redis"))
-    tls = {"tls-port": port, "tls-cert-file": certificate, "tls-key-file": key, "tls-auth-clients": "no"}
-    with server("--port", 0, *(word for name, value in tls.items() for word in (f"--{name}", value))):
-        yield port, certificate
+def tls_port(guarded, certificate):
+    """Port at which the same Redis is spoken to in TLS alone."""
+    with encrypted(guarded, *certificate) as port:
+        yield port
 
 
 def refusal(url):
@@ -77,9 +81,8 @@ def test_a_password_that_is_refused_is_said_to_be(guarded, password):
     assert said.endswith("mend the password in REDIS_URL")
 
 
-def test_a_song_is_asked_for_and_played_over_tls(encrypted, tmp_path):
-    port, certificate = encrypted
-    url = f"rediss://:{PASSWORD}@localhost:{port}/0?ssl_ca_certs={certificate}"
+def test_a_song_is_asked_for_and_played_over_tls(tls_port, certificate, tmp_path):
+    url = f"rediss://:{PASSWORD}@localhost:{tls_port}/0?ssl_ca_certs={certificate[0]}"
     with started("stub_studio.py", 0, REDIS_URL=url, LNH_STORE=tmp_path), connect(url) as redis:
         Queues(redis).ask(make_request("console-1"))
 
@@ -88,24 +91,31 @@ def test_a_song_is_asked_for_and_played_over_tls(encrypted, tmp_path):
     assert (tmp_path / "console-1.mp3").exists()
 
 
-def test_a_certificate_that_nobody_we_know_signed_is_refused(encrypted):
-    said = refusal(f"rediss://:{PASSWORD}@localhost:{encrypted[0]}/0")
+@pytest.mark.parametrize("known", ["nobody", "another"])
+def test_a_certificate_that_nobody_we_know_signed_is_refused(tls_port, tmp_path, known):
+    others, _ = make_certificate(tmp_path)
+    said = refusal(f"rediss://:{PASSWORD}@localhost:{tls_port}/0" + f"?ssl_ca_certs={others}" * (known == "another"))
 
-    assert "self-signed certificate" in said
+    assert "CERTIFICATE_VERIFY_FAILED" in said
     assert said.endswith("in REDIS_URL: rediss://…?ssl_ca_certs=FILE")
 
 
-def test_a_certificate_of_another_host_is_refused(encrypted):
-    port, certificate = encrypted
-
-    said = refusal(f"rediss://:{PASSWORD}@127.0.0.1:{port}/0?ssl_ca_certs={certificate}")
+def test_a_certificate_of_another_host_is_refused(tls_port, certificate):
+    said = refusal(f"rediss://:{PASSWORD}@127.0.0.1:{tls_port}/0?ssl_ca_certs={certificate[0]}")
 
     assert "not valid for '127.0.0.1'" in said
     assert "call it as its certificate does" in said
 
 
-def test_nothing_is_said_in_the_clear_to_a_redis_that_wants_tls(encrypted):
-    assert "no Redis answers" in refusal(f"redis://:{PASSWORD}@localhost:{encrypted[0]}/0")
+def test_nothing_is_said_in_the_clear_to_a_redis_that_wants_tls(tls_port):
+    assert "no Redis answers" in refusal(f"redis://:{PASSWORD}@localhost:{tls_port}/0")
+
+
+@pytest.mark.parametrize("ahead", [30, 4, 0, -4, -30])
+def test_how_far_a_clock_is_off_is_told(redis, monkeypatch, ahead):
+    monkeypatch.setattr("worker.connection.time", SimpleNamespace(time=lambda: time.time() + ahead))
+
+    assert clock_offset(redis) == pytest.approx(ahead, abs=1)
 
 
 @pytest.mark.parametrize(

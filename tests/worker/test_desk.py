@@ -1,9 +1,12 @@
+import errno
 import os
 import subprocess
 import sys
 
+import pytest
 from processes import TESTS
 
+from model.errors import CannotWrite, writing
 from worker.desk import PREFIX, at_desk
 
 SITS_DOWN = """
@@ -30,6 +33,17 @@ def test_a_desk_is_gone_afterwards(tmp_path):
         (folder / "drums.flac").touch()
 
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_desk_that_cannot_be_removed_is_left_without_a_word(tmp_path, monkeypatch):
+    # A disk that turned read-only in the middle of a song was taken for a fault of the song.
+    def refuse(*_, **__):
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+    with pytest.raises(CannotWrite, match="read-only"), at_desk(tmp_path) as folder, writing(folder):
+        (folder / "drums.flac").touch()
+        monkeypatch.setattr(os, "unlink", refuse)
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
 
 
 def test_what_a_killed_process_left_is_cleared_and_what_a_living_one_holds_is_not(tmp_path):

@@ -34,7 +34,7 @@ from worker.video import HEIGHT, MAP_HEIGHT, MAP_TOP, ROLL_HEIGHT, ROLL_TOP, WID
 METAL = load_genres()["heavy-metal"]
 REQUEST = make_request("console-1")
 SCORE = make_score(bars=4)
-TAGS = {"title": "L'été; [v] 50% \"off\" \\ 🤖", "artist": "LnH", "album": "Take 2", "genre": "Heavy metal"}
+TAGS = {"title": "L'été; [v] 50% \"off\" \\ 🤖", "artist": "LnH", "genre": "Heavy metal"}
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,7 @@
+import errno
+import os
 import signal
+import tempfile
 import time
 from dataclasses import replace
 
@@ -6,6 +9,7 @@ import pytest
 from processes import started, wait_until
 from stub_studio import make_request, stub_service
 
+from model.errors import CannotWrite
 from worker.queue import open_queue
 
 
@@ -84,6 +88,34 @@ def test_a_full_disk_stops_the_worker_with_one_line_and_keeps_the_song(queues, r
     assert worker.returncode == 1
     assert errors.splitlines()[-1] == "lnh: tracks: the disk is full; make room"
     assert "Traceback" not in errors
+    assert queues.states(["console-1"]) == ["under way"]
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EROFS])
+def test_a_worker_that_cannot_lay_out_a_song_ends_and_keeps_it(queues, redis_url, tmp_path, monkeypatch, number):
+    # It took it for a fault of the song, and after three tries for the next one's.
+    def refuse(*_, **__):
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(tempfile, "mkdtemp", refuse)
+    queues.ask(make_request("console-1"))
+
+    with pytest.raises(CannotWrite, match=r"no space left|quota|read-only"):
+        stub_service(redis_url, str(tmp_path), 0).run(until_empty=True)
+
+    assert queues.states(["console-1"]) == ["under way"]
+    assert open_queue("compose", queues.redis).fetch_job("console-1").retries_left == 2
+
+
+def test_a_worker_whose_folder_for_temporary_files_has_gone_ends_and_keeps_the_song(
+    queues, redis_url, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "gone"))
+    queues.ask(make_request("console-1"))
+
+    with pytest.raises(CannotWrite, match=r"no place for temporary files \(.*gone.*\); make room"):
+        stub_service(redis_url, str(tmp_path), 0).run(until_empty=True)
+
     assert queues.states(["console-1"]) == ["under way"]
 
 

@@ -50,7 +50,11 @@ def test_a_request_becomes_four_files_and_a_track_that_describes_them(tmp_path):
     for name in ("console-7.mp3", "console-7.mp4"):
         found = probe(tmp_path / name)["format"]
         assert float(found["duration"]) == pytest.approx(track.seconds, abs=0.06)
-        assert found["tags"]["title"] == request.title
+        assert found["tags"]["title"] == "Dancing 'robots'; [v] 🤖 – take 1"
+        assert found["tags"]["comment"] == "Composed by a machine"
+        assert "album" not in found["tags"]
+    tags = probe(tmp_path / "console-7.mp3")["format"]["tags"]
+    assert (tags["TBPM"], tags["TKEY"]) == ("160", "Em")
 
 
 def test_the_same_request_gives_the_same_sound(tmp_path):
@@ -122,7 +126,7 @@ def test_a_title_of_eighty_emoji_becomes_a_track(tmp_path, monkeypatch):
 
     produce(request, METAL, StubBand(make_score(bars=1, roles=["bass"])), tmp_path)
 
-    assert probe(tmp_path / "console-7.mp3")["format"]["tags"]["title"] == request.title
+    assert probe(tmp_path / "console-7.mp3")["format"]["tags"]["title"] == f"{request.title} – take 1"
 
 
 def test_a_track_that_fails_its_check_is_made_again_with_other_hands(tmp_path, monkeypatch, caplog):

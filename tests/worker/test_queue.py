@@ -1,19 +1,31 @@
+import json
 import os
 import signal
 import time
+import zlib
 from contextlib import ExitStack, contextmanager
 from threading import Thread
+from types import SimpleNamespace
 
 import pytest
 from processes import wait_until
 from redis.exceptions import ConnectionError as RedisGone
-from rq import SimpleWorker
+from rq import Queue, SimpleWorker
 from rq.executions import Execution
 from rq.job import Job
 from stub_studio import make_request
 
 from model.errors import NeedsOperator
-from worker.queue import TAKEN_SECONDS, compose_id, deliver_id, open_queue, put_back_taken, put_due
+from worker.queue import (
+    TAKEN_SECONDS,
+    TriedJob,
+    compose_id,
+    deliver_id,
+    jobs_by_state,
+    open_queue,
+    put_back_taken,
+    put_due,
+)  # fmt: skip
 from worker.service import LOOK_SECONDS, Service
 
 
@@ -31,7 +43,46 @@ def test_a_job_is_plain_json(queues):
     queues.ask(request)
 
     data = queues.redis.hget("rq:job:console-1", "data")
-    assert b'"worker.jobs.compose"' in _inflate(data)
+    assert b'"worker.jobs.compose"' in zlib.decompress(data)
+
+
+@pytest.mark.parametrize("tries", [1, 3])
+def test_nothing_is_called_because_a_job_says_so(queues, monkeypatch, tries):
+    # RQ imports callbacks by their names, and sends web hooks, in the bot that holds the credentials.
+    monkeypatch.setattr("worker.queue.BACK_OFF_SECONDS", (0, 0))
+    called, done = [], []
+    monkeypatch.setattr("rq.job.import_attribute", called.append)
+    monkeypatch.setattr("rq.webhook.urlopen", lambda request, timeout: called.append(request))
+    hooks = [{"url": "http://localhost:1/", "job_status": status} for status in ("finished", "failed")]
+    callbacks = {f"{when}_callback_name": "os.getcwd" for when in ("success", "failure", "stopped")}
+
+    def deliver(key, track):
+        done.append(key)
+        if tries > 1:
+            raise ValueError("a string snapped")
+
+    queues.hand_over("console-1", None)
+    queues.redis.hset("rq:job:deliver-console-1", mapping={**callbacks, "webhooks": json.dumps(hooks)})
+    Service("deliver", queues.redis, {"bot.deliver.deliver": deliver}).run(until_empty=True)
+
+    assert done == ["console-1"] * tries
+    assert called == []
+
+
+def test_data_that_inflate_without_measure_are_given_up_unread(queues, monkeypatch):
+    monkeypatch.setattr("worker.queue.BACK_OFF_SECONDS", (0, 0))
+    monkeypatch.setattr("worker.queue.MOST_BYTES", 1000)
+    done = []
+    for number in range(2):
+        queues.hand_over(f"console-{number}", None)
+    data = json.dumps(["bot.deliver.deliver", None, ["console-0", "a" * 1000], {}])
+    queues.redis.hset("rq:job:deliver-console-0", "data", zlib.compress(data.encode()))
+
+    Service("deliver", queues.redis, {"bot.deliver.deliver": lambda key, track: done.append(key)}).run(until_empty=True)
+
+    assert done == ["console-1"]
+    assert queues.states(["deliver-console-0"]) == ["given up"]
+    assert queues.why("deliver-console-0") == "rq.exceptions.DeserializationError"
 
 
 def test_a_finished_job_leaves_its_id_free(queues):
@@ -71,6 +122,41 @@ def test_what_the_operator_must_mend_stops_the_service_and_keeps_the_job_and_its
 
     assert queues.states([deliver_id("console-1")]) == ["under way"]
     assert Job.fetch(deliver_id("console-1"), queues.redis, "json").retries_left == 2
+
+
+def snap_at(*keys, tries):
+    """A handler that fails at some keys, and the keys that it was given."""
+
+    def deliver(key, track):
+        tries.append(key)
+        if key in keys:
+            raise ValueError("a string snapped")
+
+    return {"bot.deliver.deliver": deliver}
+
+
+def test_a_service_in_which_one_job_after_another_fails_ends_and_keeps_the_line(queues):
+    # With a full /tmp a worker went through the whole line within minutes: an apology for everybody.
+    keys, tries = [f"console-{number}" for number in range(5)], []
+    for key in keys:
+        queues.hand_over(key, None)
+
+    with pytest.raises(NeedsOperator, match=r"3 jobs in a row failed, the last of ValueError\('a string snapped'\); "):
+        Service("deliver", queues.redis, snap_at(*keys, tries=tries)).run(until_empty=True)
+
+    assert tries == keys[:3]
+    assert queues.states([deliver_id(key) for key in keys]) == ["under way"] * 5
+    assert Job.fetch(deliver_id(keys[2]), queues.redis, "json").retries_left == 2
+
+
+def test_a_service_goes_on_where_jobs_are_done_between_those_that_fail(queues):
+    keys, tries = [f"console-{number}" for number in range(5)], []
+    for key in keys:
+        queues.hand_over(key, None)
+
+    Service("deliver", queues.redis, snap_at(*keys[:2], *keys[3:], tries=tries)).run(until_empty=True)
+
+    assert tries == keys
 
 
 def test_a_job_whose_back_off_is_over_is_put_back_by_one_only(queues, monkeypatch):
@@ -286,6 +372,121 @@ def test_a_job_whose_worker_died_before_it_began_is_put_back_and_its_tries_kept(
     assert queue.fetch_job("deliver-console-1").retries_left == 2
 
 
+@pytest.fixture
+def moved_halfway(queues, monkeypatch):
+    """A job that failed, and whose worker was killed when it had written that it is to be tried again, but not when."""
+
+    def die(*_, **__):
+        raise SystemExit
+
+    queues.ask(make_request("console-1"))
+    with monkeypatch.context() as killed, pytest.raises(SystemExit):
+        killed.setattr(Queue, "schedule_job", die)
+        Service("compose", queues.redis, {}).run(until_empty=True)
+    assert queues.redis.hget("rq:job:console-1", "status") == b"scheduled"
+
+
+@pytest.mark.usefixtures("moved_halfway")
+def test_a_job_whose_worker_was_killed_as_it_moved_it_can_be_asked_for_again(queues):
+    # It was under way for ever, in no list, and its author never got another song.
+    queue = open_queue("compose", queues.redis)
+    (in_hand,) = queues.redis.zrange(queue.started_job_registry.key, 0, -1)
+    queues.redis.zadd(queue.started_job_registry.key, {in_hand: 1})
+    Service("compose", queues.redis, {}).clean_registries()
+
+    states = queues.states(["console-1"])
+    queues.ask(make_request("console-1"))
+
+    assert states == ["absent"]
+    assert queue.job_ids == ["console-1"]
+    assert queue.fetch_job("console-1").retries_left == 2
+
+
+@pytest.mark.usefixtures("moved_halfway")
+def test_a_job_that_its_worker_is_just_moving_is_under_way(queues):
+    assert queues.states(["console-1"]) == ["under way"]
+
+
+def test_a_job_is_under_way_wherever_it_waits(queues):
+    queue = open_queue("deliver", queues.redis)
+    for number in range(3):
+        queues.hand_over(f"console-{number}", None)
+    Service("deliver", queues.redis, {}).execute_job(*queue.dequeue_any([queue], None, queues.redis, TriedJob, "json"))
+    queue.lmove(queues.redis, queue.key, None)
+
+    assert queue.scheduled_job_registry.get_job_ids() == ["deliver-console-0"]
+    assert queue.intermediate_queue.get_job_ids() == ["deliver-console-1"]
+    assert queue.job_ids == ["deliver-console-2"]
+    assert queues.states([deliver_id(f"console-{number}") for number in range(3)]) == ["under way"] * 3
+
+
+def test_to_count_jobs_takes_none_for_dead(queues):
+    # `lnh status` on a host whose clock was ahead took songs from the workers that played them.
+    queues.hand_over("console-1", None)
+    counts = []
+
+    def deliver(key, track):
+        registry = open_queue("deliver", queues.redis).started_job_registry
+        (in_hand,) = queues.redis.zrange(registry.key, 0, -1)
+        queues.redis.zadd(registry.key, {in_hand: 1})  # as it looks to a clock that is ahead
+        counts.append(jobs_by_state("deliver", queues.redis))
+
+    Service("deliver", queues.redis, {"bot.deliver.deliver": deliver}).run(until_empty=True)
+
+    assert counts == [{"waiting": 0, "in hand": 1, "to be tried again": 0, "given up": 0}]
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """This host's clock, as worker and RQ read it: "ahead" in seconds, and how often it was read."""
+    ours = {"ahead": 0.0, "read": 0}
+
+    def read():
+        ours["read"] += 1
+        return time.time() + ours["ahead"]
+
+    monkeypatch.setattr("worker.connection.time", SimpleNamespace(time=read))
+    monkeypatch.setattr("rq.registry.current_timestamp", lambda: int(time.time() + ours["ahead"]))
+    return ours
+
+
+@pytest.mark.parametrize(("ahead", "told"), [(30, "30 s ahead of"), (-30, "30 s behind")])
+def test_a_service_on_a_host_whose_clock_is_wrong_does_not_start(queues, clock, ahead, told):
+    queues.hand_over("console-1", None)
+    clock["ahead"] = ahead
+
+    with pytest.raises(NeedsOperator, match=f"this clock is {told} Redis'; set both right, by NTP"):
+        Service("deliver", queues.redis, {}).run(until_empty=True)
+
+    assert open_queue("deliver", queues.redis).job_ids == ["deliver-console-1"]
+
+
+def test_a_service_whose_clock_goes_wrong_takes_no_living_worker_for_dead(queues, clock, monkeypatch, caplog):
+    # The song of a worker on another host was taken from it three times, and became an apology while it was played.
+    monkeypatch.setattr("worker.service.HEARTBEAT_SECONDS", 1)
+    queue = open_queue("deliver", queues.redis)
+    for number in range(2):
+        queues.hand_over(f"console-{number}", None)
+    queues.redis.lrem(queue.key, 1, "deliver-console-0")  # another has it in hand
+    queues.redis.hset("rq:job:deliver-console-0", "status", "started")
+    queues.redis.zadd(queue.started_job_registry.key, {"deliver-console-0:try": time.time() + 25})
+    in_hand = []
+
+    def deliver(key, track):
+        clock["ahead"], enough = 30.0, clock["read"] + 6
+        wait_until(lambda: clock["read"] > enough)
+        in_hand.append(queue.started_job_registry.get_job_ids(cleanup=False))
+        clock["ahead"] = 0.0
+        queues.redis.zadd(queue.started_job_registry.key, {"deliver-console-0:try": 1})  # now it is dead
+        wait_until(lambda: queue.started_job_registry.get_job_ids(cleanup=False) == ["deliver-console-1"])
+
+    Service("deliver", queues.redis, {"bot.deliver.deliver": deliver}).run(until_empty=True)
+
+    assert sorted(in_hand[0]) == ["deliver-console-0", "deliver-console-1"]
+    assert queues.states(["deliver-console-0"]) == ["under way"]
+    assert caplog.text.count("this clock is 30 s ahead of Redis'") == 1
+
+
 def test_a_worker_killed_while_it_looks_for_dead_ones_keeps_nobody_from_looking_for_long(queues, monkeypatch):
     # RQ's lock held for 15 minutes, in which no dead worker's song was taken up.
     held = []
@@ -308,9 +509,3 @@ def test_a_given_up_job_can_be_forgotten(queues, monkeypatch):
     queues.forget(compose_id("console-1"))
 
     assert queues.states([compose_id("console-1")]) == ["absent"]
-
-
-def _inflate(data):
-    import zlib
-
-    return zlib.decompress(data)

@@ -22,9 +22,9 @@ from bot.metrics import metrics_address
 from bot.platforms.base import Platform, TryLater
 from bot.settings import Settings
 from model.errors import NeedsOperator
-from worker.connection import connect, shown
+from worker.connection import compare_clocks, connect, shown
 from worker.private_redis import server_path
-from worker.settings import named
+from worker.settings import StudioSettings, named
 from worker.store import Store
 
 VARIABLES = (
@@ -75,10 +75,24 @@ def _studio() -> Iterator[Finding]:
 
 def _bot(environment: Mapping[str, str]) -> Iterator[Finding]:
     yield _find("settings", lambda: _settings(environment))
-    yield _find("redis", lambda: _redis(environment))
+    switched_on, trouble = _switched_on(environment)
+    yield _find("redis", lambda: _redis(environment, needed=bool(switched_on)))
     yield _find("store", lambda: Store(Settings.from_environment(environment).studio.store_url).examine())
-    yield _find("ledger", lambda: _ledger(environment))
-    yield from _platforms(environment)
+    yield _find("ledger", lambda: _ledger(environment, needed=bool(switched_on)))
+    if trouble:
+        yield Finding("platforms", trouble, False)
+    elif not switched_on:
+        yield Finding("platforms", "none is switched on; `lnh bot` needs one, see .env.example", True)
+    for platform in switched_on:  # each by itself, as one that refuses us does not stop the others
+        yield _find(platform.name, partial(_read, platform))
+
+
+def _switched_on(environment: Mapping[str, str]) -> tuple[list[Platform], str]:
+    """The networks, and what is wrong with their variables."""
+    try:
+        return platforms.connect(environment), ""
+    except NeedsOperator as error:
+        return [], str(error)
 
 
 def _find(what: str, look: Callable[[], str]) -> Finding:
@@ -88,12 +102,15 @@ def _find(what: str, look: Callable[[], str]) -> Finding:
         return Finding(what, str(error), False)
 
 
-def _redis(environment: Mapping[str, str]) -> str:
-    if url := environment.get("REDIS_URL"):
+def _redis(environment: Mapping[str, str], *, needed: bool) -> str:
+    """The one of bot and workers, where it is named or needed; else what `lnh play` would start."""
+    url = StudioSettings.from_environment(environment).redis_url
+    if needed or environment.get("REDIS_URL"):
         with connect(url) as redis:
+            compare_clocks(redis)
             return f"{shown(url)} answers, {_redis_settings(redis)}"
     if path := server_path(environment):
-        return f"REDIS_URL is not set; `lnh play` starts {path}"
+        return f"REDIS_URL is not set; `lnh play` starts {path}, bot and workers take {shown(url)}"
     raise NeedsOperator("REDIS_URL is not set and there is no redis-server to start; install one or set it")
 
 
@@ -124,13 +141,13 @@ def _settings(environment: Mapping[str, str]) -> str:
     return f"default genre {settings.default_genre}"
 
 
-def _ledger(environment: Mapping[str, str]) -> str:
+def _ledger(environment: Mapping[str, str], *, needed: bool) -> str:
     settings = Settings.from_environment(environment)
     if not settings.ledger.exists():
         folder = next(place for place in (settings.data, *settings.data.absolute().parents) if place.exists())
         if folder.is_dir() and os.access(folder, os.W_OK):
             return f"{settings.ledger}, at the first start"
-        if not platforms.connect(environment):  # as in a worker's container, which may write to its store alone
+        if not needed:  # as in a worker's container, which may write to its store alone
             return f"{folder}: it cannot be made here; only `lnh bot` needs one"
         raise NeedsOperator(f"{folder}: the ledger cannot be made here; mend the rights or set LNH_DATA")
     ledger = Ledger(settings.ledger)
@@ -140,22 +157,10 @@ def _ledger(environment: Mapping[str, str]) -> str:
         ledger.close()
 
 
-def _platforms(environment: Mapping[str, str]) -> Iterator[Finding]:
-    """Each network by itself, as one that refuses us does not stop the others."""
-    try:
-        switched_on = platforms.connect(environment)
-    except NeedsOperator as error:
-        yield Finding("platforms", str(error), False)
-        return
-    if not switched_on:
-        yield Finding("platforms", "none is switched on; `lnh bot` needs one, see .env.example", True)
-    for platform in switched_on:
-        yield _find(platform.name, partial(_read, platform))
-
-
 def _read(platform: Platform) -> str:
     try:
         platform.newest_bookmark()
+        writes = platform.may_write()
     except TryLater as later:
         raise NeedsOperator(f"{later.reason}; is its address in .env right? If so, look again later") from later
-    return "lets us read"
+    return "lets us read and write" if writes else "lets us read; whether it lets us write, the first answer will show"

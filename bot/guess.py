@@ -1,20 +1,24 @@
 """Which genre someone means."""
 
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
 import regex
 from rapidfuzz.distance import OSA, JaroWinkler
 
+from bot.spelling import UNSPACED
 from model.genre import Genre
 
 LETTERS_FOR_ONE_SLIP = 4  # "jaz" is jazz, but "hp" is not hm
 SHORTEST_MISSPELT_ALIAS = 5  # letters: "funk" is not punk, and "hip" is not chip
 LONGEST_NAME = 60  # letters; more is no genre and would only cost time
 
-_WORD = regex.compile(r"\S+")
+# Where words may have no space between them, each sign counts as one; so in Korean, whose small words hang on.
+JOINED = rf"{UNSPACED}\p{{Script=Hangul}}"
+
+_WORD = regex.compile(rf"[{JOINED}]|[^\s{JOINED}]+")
 _SEPARATORS = regex.compile(r"[\s_-]+")
 
 
@@ -32,12 +36,12 @@ def guess_genre(text: str, genres: Mapping[str, Genre]) -> Guess | None:
     names = _names(genres)
     most_words = max(words for _, words in names.values())
     ends = [word.end() for word, _ in zip(_WORD.finditer(text), range(most_words + 1), strict=False)]
-    for words, end in reversed([*enumerate(ends, start=1)]):
-        letters = _squash(text[: min(end, LONGEST_NAME)])
+    readings = [_squash(text[: min(end, LONGEST_NAME)]) for end in ends]
+    for words, (end, letters) in reversed([*enumerate(zip(ends, readings, strict=True), start=1)]):
         if letters in names:
             genre = names[letters][0]
-            return Guess(genre=genre.name, certain=letters in map(_squash, (genre.name, genre.title)), length=end)
-        misspelt = _misspelt(letters, words, names)
+            return Guess(genre=genre.name, certain=letters in _own_names(genre), length=end)
+        misspelt = _misspelt(readings[:words], names)
         if misspelt:
             return Guess(genre=min(misspelt)[1], certain=False, length=end)
     return None
@@ -64,20 +68,30 @@ def _names(genres: Mapping[str, Genre]) -> dict[str, tuple[Genre, int]]:
     """Squashed spelling to genre and number of words; a genre's own name wins over another's alias."""
     spellings = [(genre, name) for genre in genres.values() for name in genre.aliases]
     spellings += [(genre, name) for genre in genres.values() for name in (genre.title, genre.name)]
-    return {_squash(name): (genre, len(_SEPARATORS.split(name))) for genre, name in spellings}
+    return {_squash(name): (genre, len(_WORD.findall(_SEPARATORS.sub(" ", name)))) for genre, name in spellings}
 
 
-def _misspelt(letters: str, words: int, names: Mapping[str, tuple[Genre, int]]) -> list[tuple[int, str]]:
+def _own_names(genre: Genre) -> set[str]:
+    return {_squash(genre.name), _squash(genre.title)}
+
+
+def _misspelt(readings: Sequence[str], names: Mapping[str, tuple[Genre, int]]) -> list[tuple[int, str]]:
     """How many slips away each genre is, where one slip in four letters is forgiven, but none in a short alias.
 
-    No word more than the name has: "jazz a" is jazz and the beginning of something else.
+    Read is the last, in one word more than the one before. No word more than the name has, nor one that brings it no
+    nearer, nor any after a genre's own name: "jazz a" is jazz and the beginning of something else.
     """
+    *shorter, letters = readings
+    if any(read in names and read in _own_names(names[read][0]) for read in shorter):
+        return []
     found = []
     for name, (genre, words_of_name) in names.items():
-        own = name in map(_squash, (genre.name, genre.title))
-        most = len(name) // LETTERS_FOR_ONE_SLIP if own or len(name) >= SHORTEST_MISSPELT_ALIAS else 0
+        may_slip = name in _own_names(genre) or len(name) >= SHORTEST_MISSPELT_ALIAS
+        most = len(name) // LETTERS_FOR_ONE_SLIP if may_slip else 0
         slips = OSA.distance(letters, name, score_cutoff=most)
-        if slips <= most and words <= words_of_name:
+        if slips > most or len(readings) > words_of_name:
+            continue
+        if all(OSA.distance(read, name) > slips for read in shorter):
             found.append((slips, genre.name))
     return found
 

@@ -35,7 +35,7 @@ Count = Callable[[str], int]
 
 def enjoy(request: ComposeRequest, remarks: Sequence[str], count: Count, max_length: int) -> str:
     """The reply that comes with a track: title and take, then the settings, then remarks."""
-    settings = f"{request.genre} · {request.tempo_bpm:g} bpm · r {request.randomness:g} · seed {request.seed}"
+    settings = f"{request.genre} · {request.tempo_bpm:g} bpm · r {request.randomness:g}"
     return _fit_titled(_titled(f"Enjoy! {HASHTAG} ", request), [settings, *remarks], count, max_length)
 
 
@@ -109,6 +109,11 @@ def is_about_line(text: str) -> bool:
 # What a request was read as: remarks, in the reply from the most to the least telling.
 
 
+def one_song() -> str:
+    """Another song was asked for in the same post."""
+    return "One song a post: this is the first."
+
+
 def took_for(read: str, genre: str) -> str:
     """An alias or a misspelling was understood."""
     return f"We took {quote(read)} for {genre}."
@@ -131,8 +136,14 @@ def repeated(flag: str) -> str:
 
 def unknown_flags(flags: Sequence[str]) -> str:
     """Flags that nobody knows were left out."""
-    named = [clean(f"/{flag}", LONGEST_QUOTATION) for flag in flags[:MOST_FLAGS_NAMED]]
-    return f"We left out {_first_of([*named, *flags[MOST_FLAGS_NAMED:]], MOST_FLAGS_NAMED)}: we know /g, /t and /r."
+    named = [clean(f"/{flag}", LONGEST_QUOTATION) for flag in flags[: MOST_FLAGS_NAMED + 1]]
+    left_out = _first_of([*named, *flags[len(named) :]], MOST_FLAGS_NAMED)
+    return f"We left out {left_out}: we know /g, /t and /r."
+
+
+def settings_follow_flags() -> str:
+    """What looks like settings stood after the command, without flags."""
+    return "We read settings after /g, /t and /r only."
 
 
 def title_goes_first() -> str:
@@ -219,8 +230,8 @@ def _listing(names: Sequence[str]) -> str:
 
 
 def _first_of(names: Sequence[str], most: int) -> str:
-    """In words: "jazz, blues and 4 more"."""
-    return _listing(names if len(names) <= most else [*names[:most], f"{len(names) - most} more"])
+    """In words: "jazz, blues and 4 more"; never one more, which says less than its name."""
+    return _listing(names if len(names) <= most + 1 else [*names[:most], f"{len(names) - most} more"])
 
 
 def _titled(before: str, request: ComposeRequest) -> list[str]:

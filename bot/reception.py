@@ -11,7 +11,7 @@ from bot import phrases
 from bot.ledger import Ledger
 from bot.manners import DAY_SECONDS, Manners
 from bot.mention import Mention, Visibility
-from bot.parse import Again, Command, Compose, Delete, Help, NotUnderstood, Start, Stop, parse
+from bot.parse import Again, Command, Compose, Delete, Help, NotUnderstood, Start, Stop, changed, parse
 from bot.post import Post
 from model.errors import NeedsOperator
 from model.genre import Genre
@@ -76,7 +76,7 @@ class Reception:
         elif isinstance(asked, NotUnderstood):
             self._refuse(post, str(asked))
         elif isinstance(asked, Again):
-            self._again(post)
+            self._again(post, asked)
         elif isinstance(asked, Compose):
             self._song(post, _request(post.key, asked), asked.remarks)
         else:
@@ -92,7 +92,7 @@ class Reception:
         else:
             self._ledger.refuse(post.key, phrases.not_yours())
 
-    def _again(self, post: Post) -> None:
+    def _again(self, post: Post, asked: Again) -> None:
         """The next take of a track that the asker may know of, to be seen by no more people than that one."""
         played, mention = self._answered_by(post.mention), post.mention
         if played is None or played.request is None or not _may_know(mention, played.mention):
@@ -103,10 +103,21 @@ class Reception:
         self._ledger.confine(replace(mention, visibility=narrower, content_warning=warning))
         take = played.request.take + (played.state == "posted")  # one that failed was not played
         request = replace(played.request, key=post.key, seed=seed_of(post.key), take=take)
-        if request.genre in self._genres:
-            self._song(post, request, ())
-        else:
+        if request.genre not in self._genres:
             self._ledger.refuse(post.key, phrases.no_longer_played())
+        elif asked.flags:
+            self._changed(post, request, asked)
+        else:
+            self._song(post, request, ())
+
+    def _changed(self, post: Post, request: ComposeRequest, asked: Again) -> None:
+        try:
+            song = changed(request, asked.flags, self._genres)
+        except NotUnderstood as refusal:
+            self._refuse(post, str(refusal))
+            return
+        request = replace(request, genre=song.genre, tempo_bpm=song.tempo_bpm, randomness=song.randomness)
+        self._song(post, request, song.remarks)
 
     def _answered_by(self, mention: Mention) -> Post | None:
         """The post whose answer of ours someone answers, while that stands."""

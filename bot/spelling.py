@@ -14,6 +14,8 @@ import regex
 from bot.fold import unescape, visible
 
 LONGEST_ENTRY = 100  # characters
+# Scripts that put no space between words, and the sign for a long vowel, which belongs to two of them.
+UNSPACED = r"\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}ー\p{Script=Thai}\p{Script=Lao}\p{Script=Khmer}"
 SHORTEST_SPREAD = 3  # letters of a word that is also found as "w o r d"; two stand side by side too often
 
 Pattern: TypeAlias = Any  # of the package regex, which has no types
@@ -30,9 +32,7 @@ _READINGS = (
     *(str.maketrans({**_DIGITS, **_SIGNS, **dict.fromkeys("1!|¡", letter)}) for letter in "il"),
 )
 _DRAWN_OUT = regex.compile(r"(.)\1{2,}+")
-_NO_SPACES = regex.compile(
-    r"[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Thai}\p{Script=Lao}\p{Script=Khmer}]"
-)
+_NO_SPACES = regex.compile(f"[{UNSPACED}]")
 _DOT = r"[^\p{L}\p{N}\s]{0,3}+"  # w.o.r.d, w*ord
 _GAP = r"[^\p{L}\p{N}]{1,5}+"  # w o r d
 

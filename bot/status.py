@@ -47,7 +47,8 @@ def show_status(settings: Settings) -> list[str]:
         console.print(_disk_table(kept))
         troubles = [f"nobody works on {name}" for name, some in workers.items() if not some]
         silent = _silent(ledger) if ledger else [f"{settings.ledger}: no ledger yet; start `lnh bot`"]
-        return [*troubles, *silent, *_narrow(kept)]
+        late = _late(ledger, settings.manners.late_seconds) if ledger else ()
+        return [*troubles, *silent, *late, *_narrow(kept)]
     finally:
         if ledger:
             ledger.close()
@@ -104,6 +105,13 @@ def _silent(ledger: Ledger) -> Iterator[str]:
     for platform, polled_at in ledger.last_polls().items():
         if time.time() - polled_at > LONGEST_SILENCE_SECONDS:
             yield f"{platform} was last read {_ago(polled_at)}; does `lnh bot` run, and does it let us in?"
+
+
+def _late(ledger: Ledger, late_seconds: float) -> Iterator[str]:
+    """Posts whose answer is overdue, as when a network lets us read and refuses our answers."""
+    oldest = ledger.oldest_waiting()
+    if oldest is not None and time.time() - oldest > late_seconds:
+        yield f"the oldest open post was seen {_ago(oldest)}; see `lnh ledger list --open` and the log of `lnh bot`"
 
 
 def places(settings: Settings) -> dict[str, Path]:

@@ -16,17 +16,28 @@ LONGEST_TITLE = 80  # graphemes
 LONGEST_QUOTATION = 30  # graphemes
 LONGEST_GRAPHEME = 20  # code points; the longest emoji has 10
 COMMANDS = ("compose", "help", "stop", "start", "delete", "again")  # behind a slash, they call a band
+OUR_NAME = "lnh_ai"  # where the account has another one, it stays in a title as anybody's does
 
 _AT = "@＠﹫"
-_MENTION = regex.compile(rf"(?<![A-Za-z0-9_/=.+-])(?:[{_AT}]\w++(?:[.-]++\w++)*+)++")
+_USER = r"[A-Za-z0-9_]++"
+_SERVER = r"(?:\w[\w-]*+\.(?=\w))*+(?:[A-Za-z0-9]++(?:--[A-Za-z0-9]++)*+|\w++)"
+# As networks read it: not in an address. Only a name that goes on with its server has dots and dashes.
+_ONE = (
+    rf"(?<![A-Za-z0-9_/=])(?<![A-Za-z0-9_][.+-])[{_AT}](?P<name>{_USER}(?:(?:[.-]{_USER})++(?=[{_AT}]\w))?+)"
+    rf"(?:[{_AT}]{_SERVER})*+"
+)
+_MENTION = regex.compile(rf"(?P<before>\s?){_ONE}(?P<after>[,:，：]?+)")
+_LEADING_MENTIONS = regex.compile(rf"(?:\s*+[.+-]*+{_ONE}[,;:.…，：–—-]*+)++")
 _AT_SIGN = regex.compile(rf"[{_AT}]")
 _HASH_SIGN = regex.compile("[#＃﹟]")
 _CASHTAG_SIGN = regex.compile(r"[$＄﹩](?=\p{L})")
 _SCHEME = regex.compile(rf"(?:https?)?[:：﹕][{SLASHES}]{{2,}}+|(?<=magnet)[:：﹕](?=[?？﹖])", regex.IGNORECASE)
-# A top-level domain has two letters at least, or one that is not ASCII: R.E.M. keeps its dots.
-_LINKING_DOT = regex.compile(r"[.．․﹒](?=\p{L})(?![A-Za-z](?![\p{L}\p{N}-]))")
+# A top-level domain has two letters at least, or one that is not ASCII: R.E.M. keeps its dots. So does "Wait...what".
+_LINKING_DOT = regex.compile(r"(?<=[^\s\p{P}])[.．․﹒](?=\p{L})(?![A-Za-z](?![\p{L}\p{N}-]))")
+_SHORTCODE = regex.compile(r"(?<![\w:]):[A-Za-z0-9_]{2,}+:(?![\w:])")  # :blobcat: is a picture on its own server alone
 _COMMAND_SLASHES = regex.compile(f"(?<!/)/++(?={'|'.join(COMMANDS)})")
-_LEADING_SEPARATORS = regex.compile(r"(?:[,;:|–—-]++ )++")
+_SEPARATORS = ",;:|–—、，；：-"
+_LEADING_SEPARATORS = regex.compile(rf"(?:[{_SEPARATORS}]++ )++")
 _QUOTES = ('""', "“”", "„“", "„”", "«»", "»«", "‹›", "‘’", "''", "``", "「」", "『』", "＂＂")
 _OPENERS = tuple('"“„«‹「『＂')  # not the apostrophe of 'Tis
 
@@ -34,17 +45,28 @@ _OPENERS = tuple('"“„«‹「『＂')  # not the apostrophe of 'Tis
 def clean(text: str, longest: int = LONGEST_TITLE) -> str:
     """Words that are safe to post, on one line.
 
-    Mentions of anyone are left out, also `@someone@their.server`. Cleaning twice changes nothing.
+    Whom it is addressed to is left out, and so are we; of anybody else the bare name is left, without @ and server.
+    Cleaning twice changes nothing.
 
     Returns:
         At most `longest` graphemes, the last one "…" where there was more; "" when nothing is left.
     """
-    return _unwrap(_shorten(_unwrap(_disarm(without_mentions(text))), longest))  # what was cut off may be a quote
+    safe = _disarm(_with_bare_names(visible(text)))
+    return _unwrap(_shorten(_unwrap(safe), longest))  # what was cut off may be a quote
 
 
 def without_mentions(text: str) -> str:
     """What can be seen of a text, and names nobody."""
     plain: str = _MENTION.sub(" ", visible(text))
+    return plain
+
+
+def _with_bare_names(text: str) -> str:
+    addressed = _LEADING_MENTIONS.match(text)
+    rest = text[addressed.end() :] if addressed else text
+    plain: str = _MENTION.sub(
+        lambda one: "" if one["name"].casefold() == OUR_NAME else f"{one['before']}{one['name']}{one['after']}", rest
+    )
     return plain
 
 
@@ -66,7 +88,8 @@ def _disarm(text: str) -> str:
     for slashes in _COMMAND_SLASHES.finditer(folded.text):
         for slash in range(slashes.start(), slashes.end()):
             letters[folded.positions[slash]] = " "
-    return "".join(letters)
+    plain: str = _SHORTCODE.sub(" ", "".join(letters))
+    return plain
 
 
 def _unwrap(text: str) -> str:
@@ -74,7 +97,7 @@ def _unwrap(text: str) -> str:
     text = " ".join(text.split())
     while True:
         bare = _LEADING_SEPARATORS.sub("", text, 1) if _LEADING_SEPARATORS.match(text) else text
-        bare = bare.rstrip(" ,;:|–—-").lstrip()
+        bare = bare.rstrip(f" {_SEPARATORS}").lstrip()
         if bare[:1] in _OPENERS and not set(bare[1:]) & set("".join(_QUOTES)):
             bare = bare[1:].lstrip()
         if bare[:1] + bare[-1:] in _QUOTES and len(bare) > 1 and not set(bare[1:-1]) & {bare[0], bare[-1]}:

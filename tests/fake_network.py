@@ -52,6 +52,10 @@ class FakeNetwork:
         self._fall_into_trouble("newest_bookmark")
         return str(len(self._rows("posts")))
 
+    def may_write(self) -> bool:
+        self._fall_into_trouble("may_write")
+        return True
+
     def pages(self, bookmark: str) -> Iterator[Page]:
         self._fall_into_trouble("pages")
         rows = [row for row in self._rows("posts") if int(row["id"]) > int(bookmark)]

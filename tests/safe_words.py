@@ -16,7 +16,7 @@ extract_urls = importlib.import_module("twitter_text.extract_urls").extract_urls
 MENTION = regex.compile(r"[@＠]")
 TAG = regex.compile(r"[#＃]")
 CASHTAG = regex.compile(r"\$[A-Za-z]")
-DOMAIN = regex.compile(r"\S\.(?:\p{L}{2}|(?![A-Za-z])\p{L})|:[/／]{2}")
+DOMAIN = regex.compile(r"[^\s\p{P}]\.(?:\p{L}{2}|(?![A-Za-z])\p{L})|:[/／]{2}")
 JOINERS = "\u200c\u200d"
 
 PIECES = (

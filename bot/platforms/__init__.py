@@ -6,7 +6,7 @@ from typing import cast
 
 from bot.platforms.base import Platform
 from model.errors import NeedsOperator
-from worker.settings import with_secrets
+from worker.settings import named, with_secrets
 
 # Name of the adapter's module: the variables that switch it on, in the order in which its `connect` takes them.
 PLATFORMS: dict[str, tuple[str, ...]] = {
@@ -30,8 +30,8 @@ def connect(environment: Mapping[str, str]) -> list[Platform]:
 def _switched_on(names: tuple[str, ...], environment: Mapping[str, str]) -> bool:
     missing = [name for name in names if environment.get(name, "").strip() in OFF]
     if missing and len(missing) < len(names):
-        there = ", ".join(name for name in names if name not in missing)
-        raise NeedsOperator(f".env: {there} is set but {', '.join(missing)} is not; set all of them, or none")
+        there = ", ".join(named(name) for name in names if name not in missing)
+        raise NeedsOperator(f"{there} is set but {', '.join(missing)} is not; set all of them, or none")
     return not missing
 
 
@@ -40,5 +40,5 @@ def _adapter(name: str, environment: Mapping[str, str]) -> Platform:
     values = [environment[variable].strip() for variable in PLATFORMS[name]]
     for variable, value in zip(PLATFORMS[name], values, strict=True):
         if not value.isascii() or not value.isprintable() or " " in value:
-            raise NeedsOperator(f".env: {variable} holds a space or a sign that cannot be in it; copy it once more")
+            raise NeedsOperator(f"{named(variable)} holds a space or a sign that cannot be in it; copy it once more")
     return cast(Platform, importlib.import_module(f"bot.platforms.{name}").connect(*values))

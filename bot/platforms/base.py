@@ -65,6 +65,14 @@ class Platform(Protocol):
         """Bookmark behind everything that is there now, for the first start."""
         ...
 
+    def may_write(self) -> bool:
+        """Whether we are known to be let write; False where only an answer will show.
+
+        Raises:
+            NeedsOperator: We are not.
+        """
+        ...
+
     def pages(self, bookmark: str) -> Iterator[Page]:
         """Every mention after the bookmark, oldest first, page by page."""
         ...

@@ -11,6 +11,8 @@ from typing import TextIO
 
 from bot.mention import Mention
 from bot.platforms.base import Page
+from model.errors import NeedsOperator
+from worker.settings import named
 from worker.track import MP3
 
 FOLDER = Path("out")  # where the tracks stay that were answered on the console of a service
@@ -45,6 +47,10 @@ class ConsolePlatform:
     def newest_bookmark(self) -> str:
         """Nothing was said before the program started."""
         return "0"
+
+    def may_write(self) -> bool:
+        """Whoever reads a terminal may write to it."""
+        return True
 
     def pages(self, bookmark: str) -> Iterator[Page]:
         """What has been typed since, a post a page; does not wait for more."""
@@ -125,6 +131,12 @@ def _files(media: Path) -> str:
     return f"{media.parent}/ {' '.join(names)}"
 
 
-def connect(_switch: str) -> ConsolePlatform:
-    """The terminal."""
+def connect(switch: str) -> ConsolePlatform:
+    """The terminal.
+
+    Raises:
+        NeedsOperator: The switch is neither on nor off.
+    """
+    if switch != "1":
+        raise NeedsOperator(f"{named('LNH_CONSOLE')} is {switch!r}; write 1, or 0 for no console")
     return ConsolePlatform(sys.stdin, sys.stdout, FOLDER)

@@ -27,10 +27,12 @@ from bot.mention import Mention, Visibility
 from bot.platforms.base import OUT_OF_SHAPE, Gone, Page, Rejected, TryLater, seconds_to_wait
 from bot.platforms.html_text import Named, to_text
 from model.errors import NeedsOperator
+from worker.settings import named
 from worker.track import MP3, PNG
 
 log = logging.getLogger(__name__)
 
+NEEDED_SCOPES = ("read:notifications", "read:statuses", "write:statuses", "write:media")
 SCOPES = "profile (or read:accounts), read:notifications, read:statuses, write:statuses and write:media"
 NOTHING_YET = "0"  # bookmark of an account that was never mentioned; any id would be a guess at how a server counts
 ROWS = 40  # notifications a page, the most that Mastodon gives
@@ -148,6 +150,22 @@ class MastodonPlatform:
         """Id of the newest mention."""
         rows = self._rows(limit=1)
         return str(rows[0]["id"]) if rows else NOTHING_YET
+
+    def may_write(self) -> bool:
+        """By the scopes of our token, where the server tells them, as Mastodon does since 4.3."""
+        try:
+            with self._asking(Gone, Rejected):
+                told = self._api.app_verify_credentials().get("scopes")
+        except (Gone, Rejected):
+            return False
+        if not told or not isinstance(told, list):
+            return False
+        missing = [scope for scope in NEEDED_SCOPES if not {scope, scope.partition(":")[0]} & set(told)]
+        if missing:  # `write` would hold `write:media`
+            raise NeedsOperator(
+                f"MASTODON_ACCESS_TOKEN lacks {', '.join(missing)}; make a token with the scopes {SCOPES}"
+            )
+        return True
 
     def pages(self, bookmark: str) -> Iterator[Page]:
         """Forward from the bookmark; `since_id` would skip a backlog. What is young is read again by the next call."""
@@ -461,5 +479,5 @@ def connect(base_url: str, token: str) -> MastodonPlatform:
     address = base_url if "://" in base_url else f"https://{base_url}"
     parts = urlsplit(address)
     if parts.scheme not in ("http", "https") or not parts.hostname or parts.path.strip("/") or parts.username:
-        raise NeedsOperator(f".env: MASTODON_BASE_URL is {base_url!r}; write it like https://mastodon.example")
+        raise NeedsOperator(f"{named('MASTODON_BASE_URL')} is {base_url!r}; write it like https://mastodon.example")
     return MastodonPlatform(address.rstrip("/"), token)

@@ -39,6 +39,7 @@ MEDIA_DEADLINE_S = 300.0
 MEDIA_PAUSE_S = 2.0  # when X does not say when to ask again
 SETTLED_SECONDS = 60.0  # after which X lists no older mention any more
 FIRST_MS = 1_288_834_974_657  # Unix time of an id's first bit; below it are 22 bits of other things
+CLOCKS_DIFFER_SECONDS = 300.0  # at most: X takes nothing that is signed as of another time
 UNLISTED_SECONDS = 900.0  # until we look again for an answer that X has and does not list
 RECONCILE_PAUSES_S = (1.0, 4.0, 10.0, 20.0)  # X may call a post a duplicate before it lists it
 
@@ -48,8 +49,9 @@ Json = dict[str, Any]
 class XPlatform:
     """One account on X.
 
-    X has no idempotency key: `reply` looks through our newest posts for an answer before it posts, and once more when
-    X says that it has these words already. Where X lets us see neither, a song is rather not answered than twice.
+    X has no idempotency key: `reply` looks through our newest posts for an answer where an earlier try may have
+    landed, and once more when X says that it has these words already. Where X lets us see neither, a song is rather
+    not answered than twice.
     """
 
     name = "x"
@@ -60,11 +62,17 @@ class XPlatform:
 
     def __init__(self, client: XClient, sleep: Callable[[float], None] = time.sleep) -> None:
         self._client, self._sleep = client, sleep
+        self._began = time.monotonic()
+        self._tried: set[str] = set()  # keys, since then
 
     def newest_bookmark(self) -> str:
         """Id of the newest mention."""
         with _plain_question():
             return _newest(self._mentions(max_results=5))
+
+    def may_write(self) -> bool:
+        """X tells it in a header that tweepy keeps to itself."""
+        return False
 
     def pages(self, bookmark: str) -> Iterator[Page]:
         """X pages backward only, so all that is new is read before the oldest page comes out.
@@ -108,7 +116,7 @@ class XPlatform:
     def reply(self, mention: Mention, text: str, media_id: str | None) -> str:
         """Answer the post; on X everything is public."""
         try:
-            return self._our_answer(mention) or self._post(mention, text, media_id)
+            return self._earlier_answer(mention) or self._post(mention, text, media_id)
         except Duplicate:
             for pause in RECONCILE_PAUSES_S:
                 self._sleep(pause)
@@ -171,6 +179,17 @@ class XPlatform:
                 raise TryLater(60, "x: X is still processing our film")
             self._sleep(float(progress.get("check_after_secs") or MEDIA_PAUSE_S))
             answer = self._client.ask("GET", "/2/media/upload", params={"command": "STATUS", "media_id": media_id})
+
+    def _earlier_answer(self, mention: Mention) -> str | None:
+        """An answer of an earlier try: of ours, or of a process before us, which may have known another ledger.
+
+        A post that is younger than we are and was not tried has none. X bills each post that is looked through.
+        """
+        tried, age = mention.key in self._tried, time.time() - _moment_of(mention.root_id)
+        self._tried.add(mention.key)
+        if tried or age > time.monotonic() - self._began - CLOCKS_DIFFER_SECONDS:
+            return self._our_answer(mention)
+        return None
 
     def _our_answer(self, mention: Mention) -> str | None:
         route = f"/2/users/{self._own['id']}/tweets"
@@ -235,6 +254,11 @@ def _newest(answer: Json) -> str:
 def _id_of(moment: float) -> str:
     """The first id of a Unix time; ids grow with time."""
     return str(max(int(moment * 1000) - FIRST_MS, 0) << 22)
+
+
+def _moment_of(post_id: str) -> float:
+    """The Unix time that an id tells."""
+    return ((int(post_id) >> 22) + FIRST_MS) / 1000
 
 
 def _references(post: Json) -> list[tuple[str, str]]:

@@ -1,10 +1,13 @@
 import os
+import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from processes import wait_until
 
 from bot import check
+from model.errors import NeedsOperator
 from worker.connection import connect
 from worker.private_redis import private_redis
 
@@ -97,6 +100,84 @@ def test_a_token_that_the_network_refuses_is_not_sound(redis_url, tmp_path, caps
 
     assert not sound
     assert "refused the token in MASTODON_ACCESS_TOKEN (401)" in capsys.readouterr().out
+
+
+@pytest.fixture
+def look(redis_url, tmp_path, capsys, httpserver):
+    """What is found of an account on a Mastodon whose server tells such scopes: whether it is sound, and all lines."""
+
+    def found(scopes):
+        told = {"name": "lnh", "website": None} | ({} if scopes is None else {"scopes": scopes})
+        httpserver.expect_request("/api/v1/notifications").respond_with_json([])
+        httpserver.expect_request("/api/v1/apps/verify_credentials").respond_with_json(told)
+        account = {"MASTODON_BASE_URL": httpserver.url_for("/"), "MASTODON_ACCESS_TOKEN": "token"}
+        sound = check.installation({"REDIS_URL": redis_url, "LNH_DATA": str(tmp_path), **account})
+        return sound, capsys.readouterr().out
+
+    return found
+
+
+@pytest.mark.parametrize(
+    ("scopes", "missing"),
+    [
+        (["read"], "write:statuses, write:media"),
+        (["read", "write:statuses"], "write:media"),
+        (["write"], "read:notifications, read:statuses"),
+    ],
+)
+def test_a_token_that_may_not_write_is_not_sound(look, scopes, missing):
+    sound, said = look(scopes)
+
+    assert not sound
+    assert f"MASTODON_ACCESS_TOKEN lacks {missing}; make a token with the scopes profile" in said
+
+
+@pytest.mark.parametrize(
+    "scopes",
+    [["read", "write"], ["profile", "read:notifications", "read:statuses", "write:statuses", "write:media"]],
+)
+def test_a_token_that_may_read_and_write_is_sound(look, scopes):
+    sound, said = look(scopes)
+
+    assert sound
+    assert "✓  mastodon          lets us read and write\n" in said
+
+
+def test_where_nobody_tells_what_a_token_may_do_that_is_said(look):
+    sound, said = look(None)
+
+    assert sound
+    assert "lets us read; whether it lets us write, the first answer will show" in said
+
+
+def test_a_server_that_knows_no_scopes_is_sound(redis_url, tmp_path, capsys, httpserver):
+    httpserver.expect_request("/api/v1/notifications").respond_with_json([])
+    httpserver.expect_request("/api/v1/apps/verify_credentials").respond_with_json({"error": "what?"}, status=404)
+    account = {"MASTODON_BASE_URL": httpserver.url_for("/"), "MASTODON_ACCESS_TOKEN": "token"}
+
+    assert check.installation({"REDIS_URL": redis_url, "LNH_DATA": str(tmp_path), **account})
+
+
+def test_without_its_address_the_redis_of_bot_and_workers_is_looked_at(tmp_path, capsys, monkeypatch):
+    # `lnh check` called it sound, as `lnh play` has its own, and `lnh bot` found no Redis.
+    def connect(url):
+        raise NeedsOperator(f"{url}: no Redis answers")
+
+    monkeypatch.setattr(check, "connect", connect)
+
+    sound = check.installation({"LNH_DATA": str(tmp_path), "LNH_CONSOLE": "1", "PATH": os.environ["PATH"]})
+
+    assert not sound
+    assert "✗  redis             redis://localhost:6379/0: no Redis answers" in capsys.readouterr().out
+
+
+def test_a_clock_that_is_wrong_is_not_sound(redis_url, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr("worker.connection.time", SimpleNamespace(time=lambda: time.time() + 60))
+
+    sound = check.installation({"REDIS_URL": redis_url, "LNH_DATA": str(tmp_path)})
+
+    assert not sound
+    assert "ahead of Redis'; set both right, by NTP" in capsys.readouterr().out
 
 
 def test_each_network_is_asked_by_itself(redis_url, tmp_path, capsys, httpserver):

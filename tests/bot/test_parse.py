@@ -90,6 +90,11 @@ def test_what_is_not_said_comes_from_the_genre_and_the_default_genre():
         "Robots /compose /g jazz please /t 160 or so /r 0.2 thanks a lot, love you",
         "Robots /compose /g jazz /t160 /r0.2",
         "Robots /compose/g jazz/t 160/r 0.2",
+        "Robots /compose /t160/r.2/gjazz",
+        "Robots /compose/r0.2/t160bpm/g jazz",
+        "Robots /compose /g jazzでお願いします /t 160で /r 0。2",
+        "Robots /composeお願いします/t 160拍/r 0.2くらい/g jazzで。",
+        "Robots /compose /g jazz으로 /t 160으로 /r 0.2로",
         "/g jazz /t 160 Robots /r 0.2 /compose",
         "/r 0.2 @lnh_ai Robots /compose /g jazz @lnh_ai /t 160",
         "Robots /compose /compose /g jazz /t 160 /r 0.2",
@@ -163,6 +168,45 @@ def test_a_number_out_of_range_is_played_at_the_nearest_limit_with_a_remark(flag
     assert said in asked.remarks[0]
 
 
+@pytest.mark.parametrize(
+    ("written", "title"),
+    [
+        ("/g heavy-metal My dream /compose", "My dream"),
+        ("/g heavymetal A dream /compose", "A dream"),
+        ("/g bossa nova a dream /compose", "a dream"),
+        ("/g jazz in my dreams /compose", "in my dreams"),
+        ("/g hevy metal of dreams /compose", "of dreams"),
+    ],
+)
+def test_a_genre_takes_no_word_that_it_does_not_need(written, title):
+    # "heavy-metal a bit slower" was read as "heavy-metal a", misspelt.
+    assert read(written).title == title
+
+
+@pytest.mark.parametrize(
+    ("written", "genre", "quoted"),
+    [
+        ("ジャズでお願いします", "jazz", "“ジャズ”"), ("「メタル」で", "heavy-metal", "“メタル”"),
+        ("ヘヴィ・メタル", "heavy-metal", "“ヘヴィ・メタル”"), ("ゲーム音楽で", "video-game", "“ゲーム音楽”"),
+        ("재즈로 부탁해요", "jazz", "“재즈”"), ("록", "rock", "“록”"), ("爵士乐谢谢", "jazz", "“爵士乐”"),
+        ("хеви метал", "heavy-metal", "“хеви метал”"), ("Метал", "heavy-metal", "“метал”"),
+        ("регги", "reggae", "“регги”"),
+        ("musica clasica", "baroque", "“musica clasica”"), ("jeux vidéo", "video-game", "“jeux vidéo”"),
+        ("Klassik bitte", "baroque", "“klassik”"), ("black metal", "heavy-metal", "“black metal”"),
+        ("smooth jazz", "jazz", "“smooth jazz”"), ("Bach", "baroque", "“bach”"), ("dub", "reggae", "“dub”"),
+    ],
+)  # fmt: skip
+def test_a_genre_is_known_by_what_people_call_it(written, genre, quoted):
+    asked = parse(f"Robots /compose /g {written}", load_genres(), "folk")
+
+    assert isinstance(asked, Compose)
+    assert (asked.genre, asked.remarks) == (genre, (f"We took {quoted} for {genre}.",))
+
+
+def test_a_genre_by_its_own_name_is_not_quoted_with_the_next_word():
+    assert read("Robots /compose /g heavy-metal a bit slower").remarks == ()
+
+
 def test_the_limits_themselves_need_no_remark():
     asked = read(f"Robots /compose /t {FASTEST:g} /r 1")
 
@@ -193,10 +237,46 @@ def test_other_slashes_before_the_command_are_part_of_the_title(text):
     assert command is None or (command.title, command.remarks) == ("AC/DC /s w/o you /r/metal and/or", ())
 
 
-def test_a_second_command_is_ignored():
-    asked = read("First /compose /t 100 Second /compose /t 200 /x Third /compose")
+def test_of_two_songs_in_a_post_the_first_is_played_with_its_own_flags():
+    # "Robots" was played as jazz, which was asked of "Pigeons".
+    asked = read("Robots /compose /t 160\nPigeons /compose /g jazz /x Wolves /compose")
 
-    assert (asked.title, asked.tempo_bpm, asked.remarks) == ("First", 100, ())
+    assert (asked.title, asked.genre, asked.tempo_bpm) == ("Robots", "heavy-metal", 160)
+    assert asked.remarks == ("One song a post: this is the first.",)
+
+
+def test_a_second_command_without_words_of_its_own_is_no_other_song():
+    asked = read("Robots /compose /t 160 /compose @bob /compose! /g jazz")
+
+    assert (asked.genre, asked.tempo_bpm, asked.remarks) == ("jazz", 160, ())
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "rock 120", "rock", "heavy metal please", "metal 140", "120", "120 bpm please", "0.2", "-g rock -t 120",
+        "--genre rock", "—tempo 120", "genre=rock tempo=120", "t: 120 thanks", "jazzでお願い", "rock /t 120",
+    ],
+)  # fmt: skip
+def test_settings_without_their_flags_are_answered(words):
+    assert "We read settings after /g, /t and /r only." in read(f"Robots /compose {words}").remarks
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "please", "thanks!", "heavy stuff", "swing low", "4 me", "- thank you", "to all", "- good night", "jazzy one",
+        "genre", "rockets", "t", "/g rock 120", "お願いします",
+    ],
+)  # fmt: skip
+def test_small_talk_after_the_command_needs_no_remark(words):
+    assert read(f"Robots /compose {words}").remarks == ()
+
+
+def test_a_chain_of_flags_in_an_address_is_none():
+    asked = read("AC/DC 24/guitars on x.example/t160/gjazz and 1/r2/t2 /compose")
+
+    assert asked.title == "AC/DC 24/guitars on x·example/t160/gjazz and 1/r2/t2"
 
 
 def test_words_after_the_command_of_an_untitled_post_are_no_title_but_are_answered():
@@ -217,13 +297,14 @@ def test_a_post_may_be_untitled(text):
     ("text", "title"),
     [
         ("踊るロボット/compose", "踊るロボット"),
+        ("踊るダンサー/composeお願いします", "踊るダンサー"),
         ("🤖💃/compose", "🤖💃"),
         ("רובוטים רוקדים /compose /t 160", "רובוטים רוקדים"),
         ("Dancing robots,/compose", "Dancing robots"),
         ("<p>Robots</p> /compose", "<p>Robots</p>"),
         ("../../etc/passwd /compose", "../../etc/passwd"),
         ("Robots\x00\x1b[31m /compose", "Robots[31m"),
-        ("Robots of @bob and $TSLA on rock.fm /compose", "Robots of and 💲TSLA on rock·fm"),
+        ("Robots of @bob and $TSLA on rock.fm /compose", "Robots of bob and 💲TSLA on rock·fm"),
         ("/t 150 hevy robots /g hevy metal of doom /compose", "hevy robots of doom"),
     ],
 )
@@ -349,15 +430,23 @@ def test_help_anywhere_asks_for_help(text):
         ("/stop", Stop()), ("@lnh_ai ／ＳＴＯＰ!", Stop()), ("never again, /stop it", Stop()),
         ("Robots /compose /stop", Stop()), ("/help /stop", Stop()),
         ("@lnh_ai stop", Stop()), ("@lnh_ai@band.example\nplease stop!", Stop()), ("STOP", Stop()),
-        ("st\u200bop.", Stop()),
+        ("st\u200bop.", Stop()), (".@lnh_ai stop", Stop()), ("-@lnh_ai: stop", Stop()),
         ("stop the music", None), ("don't stop", None), ("/stopped", None), ("full/stop", None),
         ("/start", Start()), ("/delete", Delete()), ("@lnh_ai /delete please", Delete()), ("/delete /again", Delete()),
         ("/again", Again()), ("once more /again!", Again()), ("/again /start", Again()), ("/help /again", Help()),
+        ("/againでお願い", Again()),
         ("/again/x", None), ("/deleted", None), ("https://a.example/delete", None), ("go/again", None),
     ],
 )  # fmt: skip
 def test_the_other_commands(text, command):
     assert parse(text, GENRES, "jazz") == command
+
+
+def test_flags_around_an_again_are_kept():
+    asked = parse("/t 100 once more /again /g jazz /x", GENRES, "jazz")
+
+    assert isinstance(asked, Again)
+    assert [flag.name for flag in asked.flags] == ["t", "g", "x"]
 
 
 def test_a_song_outweighs_what_may_be_part_of_its_title():
@@ -406,6 +495,11 @@ FLAG_PIECES = (
     "\n> ",
     "/again",
     "١٦٠",
+    "。",
+    "で",
+    "@bob",
+    ":cat:",
+    "/t160/gjazz",
 )
 POSTS = st.one_of(st.lists(st.sampled_from(FLAG_PIECES), max_size=40).map("".join), st.text(max_size=200))
 
@@ -438,7 +532,8 @@ def test_every_plain_request_is_read_exactly(tempo, hundredths, genre):
     "piece",
     [
         "/compose ", ",/compose", "@a", "\u0301", "- ", "a.", "/t 1 ", "/x", "/g a ", '"', "“‘«", "😀\u200d", "&#47;",
-        "http://", "#$@", "\u1100", "=", "/t=", "1", "%", "/g metal ", "//", ":", "(", "a,",
+        "http://", "#$@", "/compose x ", ":aa:", "/t1/g", "@a-b.", "。1", "重",
+        "\u1100", "=", "/t=", "1", "%", "/g metal ", "//", ":", "(", "a,",
         "".join(map(chr, range(0x300, 0x345))),
     ],
 )  # fmt: skip

@@ -288,6 +288,37 @@ def test_an_answer_to_a_track_may_ask_for_its_next_take(band, ledger):
     assert again.state == "composing"
 
 
+def test_the_next_take_may_be_changed_by_flags(band, ledger):
+    # They were passed over without a word.
+    track = band.post(ASK)
+
+    again = band.hear("@lnh_ai /again /t 500 /r 0.9 /g jazz", in_reply_to=track)
+
+    first, jazz = ledger.find("mastodon-1").request, load_genres()["jazz"]
+    changes = {"genre": "jazz", "tempo_bpm": jazz.tempo.fastest_bpm, "randomness": 0.9}
+    assert again.request == dataclasses.replace(first, key=again.key, take=2, seed=again.request.seed, **changes)
+    assert again.remarks == (phrases.tempo_limited(jazz, 500, jazz.tempo.fastest_bpm),)
+
+
+def test_what_no_flag_changes_stays_in_the_next_take(band):
+    track = band.post("Robots /compose /g metal /t 230 /r 0.9")
+
+    again = band.hear("/r 10% /again", in_reply_to=track)
+
+    asked = again.request
+    assert (asked.genre, asked.tempo_bpm, asked.randomness, again.remarks) == ("heavy-metal", 230, 0.1, ())
+
+
+@pytest.mark.parametrize("flags", ["/g polka", "/t fast", "/r"])
+def test_a_flag_that_is_not_understood_makes_no_next_take(band, flags):
+    track = band.post(ASK)
+
+    again = band.hear(f"/again {flags}", in_reply_to=track)
+
+    assert (again.state, again.request) == ("refused", None)
+    assert again.reason.startswith(f"Sorry, {flags[:2]} wants")
+
+
 def test_the_next_take_for_somebody_else_is_not_the_first_take(band):
     track = band.post(ASK)
 
@@ -392,6 +423,7 @@ def test_who_is_blocked_gets_no_answer_at_all(band):
         ("Robots /compose you bad-word", {}),
         ("Robots /compose /g badword", {}),
         ("bad /t 160 word /compose", {}),
+        ("A song for @badword /compose", {}),
         ("Robots /compose", {"content_warning": "ＢＡＤ word"}),
         ("/help badword", {}),
     ],

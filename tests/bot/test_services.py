@@ -299,7 +299,7 @@ def test_a_post_is_played_through_the_whole_loop(tmp_path):
     with play(ASK.format(""), tmp_path / "out") as process:
         said, errors = process.communicate(timeout=60)
 
-    assert said.startswith("→ @someone Enjoy! #LnHAI Dancing robots – take 1\nheavy-metal · 160 bpm · r 0.2 · seed ")
+    assert said.startswith("→ @someone Enjoy! #LnHAI Dancing robots – take 1\nheavy-metal · 160 bpm · r 0.2\n")
     assert [path.suffix for path in sorted((tmp_path / "out").iterdir())] == FILES
     assert (process.returncode, errors) == (0, "")
 
@@ -416,6 +416,20 @@ def test_status_names_what_does_not_run(redis, redis_url, tmp_path):
     assert ended.returncode == 1
     assert "nobody works on compose; " in ended.stderr
     assert "ledger.sqlite: no ledger yet" in ended.stderr
+
+
+def test_status_names_an_answer_that_is_overdue(network, redis, redis_url, tmp_path):
+    # A network that lets us read and refuses our answers looked sound.
+    network.post("/help")
+    ledger = Ledger(tmp_path / "data" / "ledger.sqlite")
+    for page in network.pages("0"):
+        ledger.keep(network.name, page.mentions, page.bookmark)
+    ledger._write("UPDATE posts SET times = json_object('seen', ?)", time.time() - 3700)
+    ledger.close()
+
+    for hours, named in (("1", True), ("2", False)):
+        ended = lnh("status", REDIS_URL=redis_url, LNH_DATA=str(tmp_path / "data"), LNH_LATE_HOURS=hours)
+        assert ("the oldest open post was seen 1 h 1 min ago" in ended.stderr) == named
 
 
 def test_the_two_queues_are_rqs_own(queues):

@@ -50,8 +50,10 @@ def test_a_quotation_is_safe_too(text):
     ("written", "title"),
     [
         ("@lnh_ai Dancing robots", "Dancing robots"),
-        ("@lnh_ai@band.example Dancing @bob@other.example robots @a.b", "Dancing robots"),
         ("＠lnh_ai, Dancing robots:", "Dancing robots"),
+        ("踊るロボット：", "踊るロボット"),
+        ("踊るロボット、", "踊るロボット"),
+        ("跳舞的机器人，", "跳舞的机器人"),
         ("  Dancing\n\n\trobots  ", "Dancing robots"),
         ("“Dancing robots”", "Dancing robots"),
         ('"Dancing robots', "Dancing robots"),
@@ -64,6 +66,10 @@ def test_a_quotation_is_safe_too(text):
         ("Live on rock.fm", "Live on rock·fm"),
         ("https://evil.example/x?y=1", "evil·example/x?y=1"),
         ("R.E.M. and version 2.0...", "R.E.M. and version 2.0..."),
+        ("Wait...what", "Wait...what"),
+        ("Wait...what.is this", "Wait...what·is this"),
+        ("Robots :blobcat:", "Robots"),
+        ("Robots :blobcat: rising :3", "Robots rising :3"),
         ("magnet:?xt=urn", "magnet ?xt=urn"),
         ("The /composer and the／COMPOSE", "The composer and the COMPOSE"),
         ("AC/DC <3 ../../etc/passwd", "AC/DC <3 ../../etc/passwd"),
@@ -74,6 +80,34 @@ def test_a_quotation_is_safe_too(text):
     ],
 )
 def test_a_title_stays_readable(written, title):
+    assert clean(written) == title
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "@lnh_ai Dancing robots", ".@lnh_ai Dancing robots", "@lnh_ai...Dancing robots", "@lnh_ai-Dancing robots",
+        "@lnh_ai@band.example Dancing robots", "@lnh_ai@band.example...Dancing robots", "@lnh_ai: Dancing robots",
+        "@lnh_ai @bob, @carol.c@far-away.example Dancing robots", "Dancing robots @lnh_ai", "Dancing @lnh_ai, robots",
+    ],
+)  # fmt: skip
+def test_whom_a_post_is_addressed_to_is_no_part_of_the_title_and_no_other_word_is_lost(written):
+    assert clean(written) == "Dancing robots"
+
+
+@pytest.mark.parametrize(
+    ("written", "title"),
+    [
+        ("Happy birthday @alice!", "Happy birthday alice!"),
+        ("@lnh_ai A song for @alice, @bob and @carol", "A song for alice, bob and carol"),
+        ("@lnh_ai For @bob@other.example and @c.d@other.example...", "For bob and c.d..."),
+        ("Hey @lnh_ai, could you play Robots for .@bob", "Hey could you play Robots for .bob"),
+        ("@lnh_ai踊るロボット、@bobさんへ", "踊るロボット、bobさんへ"),
+        ("RT @foo: Robots", "RT foo: Robots"),
+        ("@@bob", "at bob"),
+    ],
+)
+def test_a_dedication_keeps_the_name_and_pings_nobody(written, title):
     assert clean(written) == title
 
 

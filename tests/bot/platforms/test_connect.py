@@ -46,6 +46,33 @@ def test_an_address_that_is_none_is_refused(address: str):
         connect({**MASTODON, "MASTODON_BASE_URL": address})
 
 
+@pytest.mark.parametrize("value", ["false", "no", "off", "true", "yes", "01"])
+def test_a_console_is_switched_on_by_1_alone(value: str):
+    with pytest.raises(NeedsOperator, match=f"^LNH_CONSOLE is '{value}'; write 1, or 0"):
+        connect({"LNH_CONSOLE": value})
+
+
+@pytest.mark.parametrize(
+    ("wrong", "told"),
+    [
+        ({"MASTODON_ACCESS_TOKEN": ""}, "MASTODON_BASE_URL is set but MASTODON_ACCESS_TOKEN is not"),
+        ({"MASTODON_BASE_URL": "ftp://home.example"}, "MASTODON_BASE_URL is 'ftp://home.example'; write"),
+        ({"MASTODON_BASE_URL": "home example"}, "MASTODON_BASE_URL holds a space"),
+    ],
+)
+def test_a_variable_is_named_with_the_file_where_it_stands(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, wrong: dict[str, str], told: str
+):
+    monkeypatch.chdir(tmp_path)
+
+    with pytest.raises(NeedsOperator, match=f"^{told}"):
+        connect({**MASTODON, **wrong})
+    Path(".env").write_text("".join(f"{name}={value}\n" for name, value in {**MASTODON, **wrong}.items()))
+
+    with pytest.raises(NeedsOperator, match=f"^.env: {told}"):
+        connect({**MASTODON, **wrong})
+
+
 def test_space_around_a_value_is_forgiven():
     (platform,) = connect({"MASTODON_BASE_URL": " home.example/ ", "MASTODON_ACCESS_TOKEN": "secret-token\n"})
 

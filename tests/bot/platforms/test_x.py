@@ -218,6 +218,58 @@ def test_a_duplicate_that_is_our_answer_is_no_failure(x_world: XWorld, monkeypat
     assert len(x_world.fake.answers()) == 1
 
 
+@pytest.fixture
+def just_called(x_world: XWorld) -> Mention:
+    """On an X whose ids tell the time."""
+    x_world.fake._last = int(time.time() * 1000) - adapter.FIRST_MS << 22
+    x_world.call("@lnh_ai /compose")
+    (mention,) = hear_all(x_world)
+    return mention
+
+
+def connect_before(world: XWorld, seconds: float) -> adapter.XPlatform:
+    """A process that has run for so long."""
+    platform = world.connect()
+    platform._began -= seconds
+    return platform
+
+
+def looks(world: XWorld) -> int:
+    """How often our own posts were looked through."""
+    return sum(request.path.endswith("/users/900/tweets") for request in world.fake.requests)
+
+
+def test_an_answer_that_nobody_can_have_given_is_not_looked_for(x_world: XWorld, just_called: Mention):
+    """Each look costs a read of every post of ours since the call: in a burst, of all its answers."""
+    connect_before(x_world, 3600).reply(just_called, "Enjoy!", None)
+
+    assert (looks(x_world), len(x_world.fake.answers())) == (0, 1)
+
+
+def test_an_answer_that_was_tried_before_is_looked_for(x_world: XWorld, just_called: Mention):
+    platform = connect_before(x_world, 3600)
+    x_world.fail_posting(Response("<html>Bad gateway</html>", 502), after_the_deed=True)
+    with pytest.raises(TryLater):
+        platform.reply(just_called, "Enjoy!", None)
+
+    platform.reply(just_called, "Enjoy, in other words!", None)
+
+    assert (looks(x_world), len(x_world.fake.answers())) == (1, 1)
+
+
+@pytest.mark.parametrize("running_for", [0, 200, adapter.CLOCKS_DIFFER_SECONDS + 3600])
+def test_an_answer_of_a_process_that_was_killed_is_looked_for(
+    x_world: XWorld, just_called: Mention, monkeypatch: pytest.MonkeyPatch, running_for: float
+):
+    """It posted, and was gone before the ledger knew; whether or not the ledger is still the same."""
+    connect_before(x_world, 3600).reply(just_called, "Enjoy!", None)
+    monkeypatch.setattr(adapter.time, "time", lambda real=time.time: real() + running_for + 1)
+
+    connect_before(x_world, running_for).reply(just_called, "Enjoy, in other words!", None)
+
+    assert (looks(x_world), len(x_world.fake.answers())) == (1, 1)
+
+
 def test_a_song_that_x_has_and_does_not_show_is_looked_for_later(x_world: XWorld):
     """It was taken for refused, and its author got an apology besides the song."""
     x_world.call("@lnh_ai /compose")

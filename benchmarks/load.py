@@ -57,7 +57,10 @@ PATIENT = Manners(songs_a_day=10**6, longest_line=10**6)
 
 
 class Network:
-    """A platform where everybody asks for a song, each a person of their own."""
+    """A platform where everybody asks for a song, each a person of their own.
+
+    Nobody is told about a long line: that takes what the network takes, once all are on the queue.
+    """
 
     name, media_type, poll_seconds, says_line = "console", "audio/mpeg", 60.0, False
 

@@ -4,6 +4,7 @@ import logging
 import time
 from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 
 from bot import phrases
 from bot.counters import count_song
@@ -23,8 +24,13 @@ from worker.track import PNG, Track
 log = logging.getLogger(__name__)
 
 STORE_AGAIN_SECONDS = 60.0
-LONGEST_WAIT_SECONDS = 24 * 3600  # for a network that puts us off, since the post came to its present state
+LONGEST_WAIT_SECONDS = 24 * 3600  # for a network that puts an answer off, while we run and it lets us in
+LOST_TWICE = 3  # songs whose tracks the store loses twice, none delivered between: then it is no store for us
 MEDIA_KEPT_SECONDS = 12 * 3600  # after which a track is uploaded anew; networks keep one that is not posted for a day
+
+
+class _Lost(Exception):
+    """The store does not have the track."""
 
 
 class Deliverer:
@@ -44,12 +50,14 @@ class Deliverer:
         self._gates = gates or Gates(platforms)
         self._platforms, self._ledger, self._store = platforms, ledger, store
         self._genres, self._default_genre, self._manners = genres, default_genre, manners
+        self._lost_twice: set[str] = set()  # keys, since a song was last delivered
 
     def deliver(self, key: str, track_json: str | None) -> None:
         """Answer one post; what time or the operator will mend is left to the ledger, which puts it back.
 
         Raises:
             Closed: Every network refuses our token.
+            NeedsOperator: The store loses one track after another, or the disk is full.
             ValueError: No such job is ours.
         """
         if not isinstance(key, str) or not KEY_PATTERN.fullmatch(key):
@@ -80,7 +88,7 @@ class Deliverer:
             self._gates.refused(trouble, "answering")
         except TryLater as later:
             self._wait(post, later)
-        except FileNotFoundError:
+        except _Lost:
             self._play_again(post)
         except CannotReach as trouble:
             self._wait(post, TryLater(STORE_AGAIN_SECONDS, str(trouble)))
@@ -94,18 +102,23 @@ class Deliverer:
     def _wait(self, post: Post, later: TryLater) -> None:
         """Try later, but not for ever: after a day nobody waits for the answer any more."""
         log.warning("%s", later)
-        since = max(moment for what, moment in post.times.items() if what != "uploaded_again")
-        if time.time() - since > LONGEST_WAIT_SECONDS:
+        put_off = self._ledger.wait(post.key, later.seconds)
+        if time.time() - max(put_off, self._gates.open_since(post.mention.platform)) > LONGEST_WAIT_SECONDS:
             self._ledger.close_post(post.key, f"given up after a day: {later.reason}")
-        else:
-            self._ledger.wait(post.key, later.seconds)
 
     def _play_again(self, post: Post) -> None:
         """A track that the store has lost is composed once more, as its seed is known; once, and then it has failed."""
-        if "played_again" in post.times:
-            raise NeedsOperator(f"LNH_STORE {self._store.url} has lost the track twice; do all workers use this store?")
-        log.warning("the store has lost the track; it is played again")
-        self._ledger.play_again(post.key)
+        if "played_again" not in post.times:
+            log.warning("the store has lost the track; it is played again")
+            self._ledger.play_again(post.key)
+            return
+        reason = f"LNH_STORE {self._store.url} has lost the track twice; do all workers use this store?"
+        self._lost_twice.add(post.key)
+        if len(self._lost_twice) >= LOST_TWICE:
+            raise NeedsOperator(reason)
+        log.error("%s", reason)
+        self._ledger.fail(post.key, reason)
+        self.deliver(post.key, None)
 
     def _take_rejection(self, post: Post, reason: str) -> None:
         """A song that the network does not take becomes an apology; words that it does not take, silence."""
@@ -135,6 +148,8 @@ class Deliverer:
         with asking(platform):
             reply_id = platform.reply(_as_answered(post), self._text(now, platform), song)
         self._ledger.answered(post.key, reply_id, with_song=song is not None)
+        if song is not None:
+            self._lost_twice.clear()
         if answered := self._ledger.find(post.key):
             count_song(answered)
 
@@ -151,8 +166,7 @@ class Deliverer:
         genre = self._genres.get(post.request.genre)
         alt_text = phrases.alt_text(post.request, post.track, genre.title if genre else post.request.genre)
         with at_desk() as folder:
-            media = self._store.fetch(post.track, platform.media_type, folder)
-            cover = self._store.fetch(post.track, PNG, folder)
+            media, cover = (self._fetch(post.track, kind, folder) for kind in (platform.media_type, PNG))
             with asking(platform):
                 media_id = platform.upload(media, cover, alt_text)
         if post.state == "uploaded":
@@ -160,6 +174,12 @@ class Deliverer:
         else:
             self._ledger.uploaded(post.key, media_id)
         return media_id
+
+    def _fetch(self, track: Track, media_type: str, folder: Path) -> Path:
+        try:
+            return self._store.fetch(track, media_type, folder)
+        except FileNotFoundError as error:
+            raise _Lost from error
 
     def _text(self, post: Post, platform: Platform) -> str:
         count, max_length = platform.count, platform.max_length

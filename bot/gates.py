@@ -22,6 +22,7 @@ class Gates:
     def __init__(self, names: Iterable[str]) -> None:
         self._names = tuple(names)
         self._shut: dict[str, tuple[Deed, float]] = {}  # what was refused, and until when it is not tried again
+        self._open_since = dict.fromkeys(self._names, time.time())
         self._was_let_in = False
         self._lock = Lock()
         for name in self._names:
@@ -31,6 +32,10 @@ class Gates:
         """Whether a network is not to be answered for now; it may still be read, where it lets us."""
         shut = self._shut.get(name)
         return shut is not None and time.monotonic() < shut[1]
+
+    def open_since(self, name: str) -> float:
+        """Unix time at which a network last refused us, or at which we started; of what was before we know nothing."""
+        return self._open_since[name]
 
     def refused(self, trouble: Closed, deed: Deed) -> float:
         """Leave a network alone for a while. Said once, until it lets us in again.
@@ -44,6 +49,7 @@ class Gates:
         with self._lock:
             known = trouble.platform in self._shut
             self._shut[trouble.platform] = (deed, time.monotonic() + RETRY_SECONDS)
+            self._open_since[trouble.platform] = time.time()
             if not self._was_let_in and self._shut.keys() >= {*self._names}:
                 raise trouble
         REFUSED.labels(trouble.platform).set(1)

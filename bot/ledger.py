@@ -201,9 +201,16 @@ class Ledger(LedgerFile):
             self.fail(key, reason)
             db.execute("UPDATE posts SET open = 0 WHERE key = ?", (key,))
 
-    def wait(self, key: str, seconds: float) -> None:
-        """Leave it alone for a while."""
-        self._write("UPDATE posts SET not_before = ? WHERE key = ?", time.time() + seconds, key)
+    def wait(self, key: str, seconds: float) -> float:
+        """Leave it alone for a while; Unix time since which it has been put off, its state being the same."""
+        now = time.time()
+        with self._transaction() as db:
+            (put_off,) = db.execute(
+                "UPDATE posts SET not_before = ?, times = json_insert(times, '$.put_off', ?) WHERE key = ?"
+                " RETURNING json_extract(times, '$.put_off')",
+                (now + seconds, now, key),
+            ).fetchone()
+        return float(put_off)
 
     def forget(self, before: float) -> int:
         """Remove closed rows to which nothing happened since a Unix time; how many went. Who stopped stays known."""
@@ -221,10 +228,14 @@ class Ledger(LedgerFile):
         """
         now = time.time()
         with self._transaction() as db:
-            waits = db.execute("UPDATE posts SET not_before = 0 WHERE key = ? AND open", (key,)).rowcount
+            waits = db.execute(
+                "UPDATE posts SET not_before = 0, times = json_remove(times, '$.put_off') WHERE key = ? AND open",
+                (key,),
+            ).rowcount
             begins = db.execute(
                 "UPDATE posts SET open = 1, not_before = 0, track = NULL, media_id = NULL,"
-                " reason = iif(state = 'refused', reason, ''), times = json_set(times, '$.retried', ?),"
+                " reason = iif(state = 'refused', reason, ''),"
+                " times = json_set(json_remove(times, '$.put_off'), '$.retried', ?),"
                 " state = CASE WHEN state = 'refused' THEN state"
                 " WHEN json_extract(times, '$.accepted') IS NULL THEN 'seen' ELSE 'accepted' END"
                 " WHERE key = ? AND NOT open AND reply_id IS NULL AND state IN ('failed', 'refused')"
@@ -270,6 +281,14 @@ class Ledger(LedgerFile):
     def songs_under_way(self) -> int:
         """How many songs wait or are played."""
         return int(self._read("SELECT count(*) AS number FROM posts WHERE open AND request IS NOT NULL")[0]["number"])
+
+    def songs_before(self, key: str) -> int:
+        """How many songs that wait or are played were asked for before one."""
+        query = (
+            "SELECT count(*) AS number FROM posts WHERE open AND request IS NOT NULL"
+            " AND rowid < (SELECT rowid FROM posts WHERE key = ?)"
+        )
+        return int(self._read(query, key)[0]["number"])
 
     def is_out_of_turn(self, key: str) -> bool:
         """Whether a song waits for an earlier one of the same person."""
@@ -337,7 +356,8 @@ class Ledger(LedgerFile):
         names = "".join(f", {name} = ?" for name in values)
         marks = ", ".join("?" * len(since))
         self._write(
-            f"UPDATE posts SET state = ?, times = json_set(times, '$.' || ?, ?){names}"  # noqa: S608  our own names
+            "UPDATE posts SET state = ?,"  # noqa: S608  our own names
+            f" times = json_set(json_remove(times, '$.put_off'), '$.' || ?, ?){names}"
             f" WHERE key = ? AND open AND state IN ({marks})",
             state, state, time.time(), *values.values(), key, *since,
         )  # fmt: skip

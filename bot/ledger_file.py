@@ -14,7 +14,7 @@ from model.errors import NeedsOperator, writing
 class LedgerFile:
     """May be shared by threads, and read by other processes.
 
-    Every method raises NeedsOperator when the disk is full or the file is not ours to use.
+    Every method raises NeedsOperator when the disk is full, or the file is not ours to use or held by another process.
     """
 
     def __init__(self, path: Path) -> None:
@@ -66,7 +66,10 @@ class LedgerFile:
         except (sqlite3.OperationalError, sqlite3.DatabaseError, OSError) as error:
             if isinstance(error, sqlite3.IntegrityError | sqlite3.ProgrammingError):
                 raise
-            raise NeedsOperator(f"{self._path}: {error}; make room, mend the rights or set LNH_DATA") from error
+            what_to_do = "make room, mend the rights or set LNH_DATA"
+            if getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_BUSY:  # above are details of it
+                what_to_do = "another process holds it; let that end, and start again"
+            raise NeedsOperator(f"{self._path}: {error}; {what_to_do}") from error
 
 
 def copy_back(kept: Path, path: Path) -> None:

@@ -5,6 +5,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from itertools import islice
 from threading import Event, Thread
 
 from redis.exceptions import RedisError
@@ -28,6 +29,7 @@ log = logging.getLogger(__name__)
 
 PUT_BACK_SECONDS = 5.0  # between two comparisons of ledger and queues
 PUT_BACK_AT_ONCE = 200  # rows that are compared before what is new has its turn again
+WORDS_AT_ONCE = 20  # about a long line; each takes 3 of the 300 requests that a Mastodon allows in 5 minutes
 STREAM_AGAIN_SECONDS = (1.0, 900.0)  # after a broken stream: at first, and at most; doubled each time
 LONG_STREAM_SECONDS = 60.0  # after so long it counts as one that worked
 
@@ -133,14 +135,17 @@ class Listener:
             yield from self._platform.pages(bookmark)
 
     def put_on_the_way(self) -> None:
-        """Receive what was seen, and put it on a queue; what it costs does not grow with the line."""
+        """Receive what was seen, and put it on a queue; only then speak, as that takes long.
+
+        What it costs does not grow with the line.
+        """
         seen = self._ledger.seen(self._platform.name)
         for post in seen:
             with about(post.key):
                 self._reception.receive(post)
-                if self._platform.says_line:
-                    self._tell_line(post.key)
         self._look_after([now for post in seen if (now := self._ledger.find(post.key))])
+        if self._platform.says_line:
+            self._tell_line([post.key for post in seen])
 
     def put_back(self) -> bool:
         """Put on a queue whatever is open and on none, its turn having come or its job being lost with Redis.
@@ -167,20 +172,23 @@ class Listener:
                 with about(post.key):
                     self._put_back(post, compose, deliver)
 
-    def _tell_line(self, key: str) -> None:
-        """Say that a song will take long, once and without insisting."""
-        before = self._ledger.songs_under_way() - 1
-        post = self._ledger.find(key)
-        if before < LONG_LINE or post is None or post.state != "accepted" or post.request is None:
-            return
-        if not self._ledger.speaks(key):
-            return
-        aside = replace(post.mention, root_id=f"{post.mention.root_id}-line")  # its own key, as it is not the answer
+    def _tell_line(self, keys: Sequence[str]) -> None:
+        """Say of some songs that they will take long, once and without insisting: not to a network that puts us off."""
         try:
-            with suppress(TryLater, Gone, Rejected), asking(self._platform):
-                self._platform.reply(aside, phrases.in_line(before), None)
+            for post, before in islice(self._in_long_line(keys), WORDS_AT_ONCE):
+                with about(post.key), suppress(Gone, Rejected), asking(self._platform):
+                    self._platform.reply(_aside(post.mention), phrases.in_line(before), None)
+        except TryLater as later:
+            log.info("%s; nobody else is told about the line", later)
         except Closed as trouble:
             self._gates.refused(trouble, "answering")
+
+    def _in_long_line(self, keys: Sequence[str]) -> Iterator[tuple[Post, int]]:
+        """Songs that are not played yet, with how many come before them, where that is worth a word."""
+        for key in keys:
+            post, before = self._ledger.find(key), self._ledger.songs_before(key)
+            if post and _waits(post) and before >= LONG_LINE and self._ledger.speaks(key):
+                yield post, before
 
     def _stands(self, post: Post) -> bool:
         """Whether a row is still as we read it, now that we have looked at its jobs: one may have ended meanwhile."""
@@ -208,6 +216,16 @@ class Listener:
         else:
             self._ledger.fail(post.key, reason)
         self._queues.forget(job_id)
+
+
+def _waits(post: Post) -> bool:
+    """Whether it is a song, and not played yet."""
+    return post.open and post.request is not None and post.state in ("accepted", "composing")
+
+
+def _aside(mention: Mention) -> Mention:
+    """A post with a key of its own, for words that are not the answer."""
+    return replace(mention, root_id=f"{mention.root_id}-line")
 
 
 def _is_for_us(mention: Mention) -> bool:

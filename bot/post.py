@@ -18,6 +18,8 @@ State = Literal[
     "deleted",  # it was posted, and taken down again
 ]  # fmt: skip
 
+LONGEST_TEXT = 25_000  # characters, as many as X's longest posts have; some networks set no limit
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Post:
@@ -33,7 +35,7 @@ class Post:
     reply_id: str | None
     deletes: str | None  # key of the post whose answer is to be taken down
     open: bool  # something is left to do or say
-    times: Mapping[str, float]  # state to Unix time
+    times: Mapping[str, float]  # state, and what else happened, to Unix time
 
     @property
     def key(self) -> str:
@@ -42,8 +44,9 @@ class Post:
 
 
 def mention_json(mention: Mention) -> str:
-    """A mention as the ledger keeps it."""
-    return json.dumps({**asdict(mention), "created_at": mention.created_at.isoformat()})
+    """A mention as the ledger keeps it, and as it is read from there: its words no longer than any that we answer."""
+    words = {"text": mention.text[:LONGEST_TEXT], "content_warning": mention.content_warning[:LONGEST_TEXT]}
+    return json.dumps({**asdict(mention), **words, "created_at": mention.created_at.isoformat()})
 
 
 def post_of(row: sqlite3.Row) -> Post:

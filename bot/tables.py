@@ -71,6 +71,19 @@ STEPS: tuple[tuple[str, ...], ...] = (
         END
         """,
     ),
+    (
+        # The other way round it would be taken for `unfinished`, which wants open posts alone.
+        "CREATE INDEX states ON posts (state, platform)",
+        # What someone wrote is kept until it is finished, and then only where `retry` may have to read it again.
+        "UPDATE posts SET mention = json_set(mention, '$.text', '')"
+        " WHERE NOT open AND (state != 'failed' OR reply_id IS NOT NULL)",
+        """
+        CREATE TRIGGER finished AFTER UPDATE OF open ON posts
+        WHEN NOT NEW.open AND (NEW.state != 'failed' OR NEW.reply_id IS NOT NULL) BEGIN
+            UPDATE posts SET mention = json_set(mention, '$.text', '') WHERE key = NEW.key;
+        END
+        """,
+    ),
 )
 
 

@@ -1,4 +1,6 @@
+import tempfile
 import time
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from unittest.mock import Mock
 
@@ -12,7 +14,7 @@ from bot.deliver import Deliverer
 from bot.gates import Gates
 from bot.ledger import Ledger
 from bot.platforms.base import Closed, Gone, Rejected, TryLater
-from model.errors import NeedsOperator
+from model.errors import CannotWrite, NeedsOperator
 from model.genre import load_genres
 from worker.store import CannotReach, Store
 from worker.track import MP3, PNG, Track
@@ -342,6 +344,62 @@ def test_a_network_that_puts_us_off_is_asked_for_a_day_and_no_longer(deliverer, 
     assert ledger.find(KEY).reason == "given up after a day: it is in trouble"
 
 
+def after_days(monkeypatch, days):
+    """The clock is put forward."""
+    monkeypatch.setattr(deliver.time, "time", lambda real=time.time: real() + days * 24 * 3600)
+
+
+def test_what_waited_long_for_something_else_is_put_off_for_a_day_all_the_same(
+    deliverer, network, ledger, monkeypatch
+):
+    """It was given up at its first 429 when it had waited two days for a new token."""
+    network.troubles["reply"] = [TryLater(60, "429"), TryLater(60, "429")]
+    ledger.rendered(KEY, TRACK)
+    after_days(monkeypatch, 2)
+
+    deliverer.deliver(KEY, None)
+    after_days(monkeypatch, 0.9)
+    deliverer.deliver(KEY, None)
+    assert ledger.find(KEY).open
+    deliverer.deliver(KEY, None)
+
+    assert ledger.find(KEY).state == "posted"
+
+
+def test_a_day_begins_anew_with_the_next_state(deliverer, network, ledger, monkeypatch):
+    network.troubles = {"upload": [TryLater(60, "429")], "reply": [TryLater(60, "429")]}
+    deliverer.deliver(KEY, TRACK.to_json())
+    assert "put_off" in ledger.find(KEY).times
+    after_days(monkeypatch, 1.5)
+
+    deliverer.deliver(KEY, None)
+
+    assert (ledger.find(KEY).state, ledger.find(KEY).open) == ("uploaded", True)
+
+
+def test_while_a_network_refuses_us_or_the_bot_is_off_it_puts_nothing_off(network, ledger, store, monkeypatch):
+    network.troubles["reply"] = [TryLater(60, "429"), TryLater(60, "429"), NeedsOperator("no"), TryLater(60, "429")]
+
+    def make_deliverer():
+        ours = Gates(["mastodon", "x"])
+        return Deliverer({"mastodon": network}, ledger, store, load_genres(), "heavy-metal", gates=ours)
+
+    make_deliverer().deliver(KEY, TRACK.to_json())
+    after_days(monkeypatch, 2)
+    started_again = make_deliverer()
+    started_again.deliver(KEY, None)
+    assert ledger.find(KEY).open
+    after_days(monkeypatch, 2)
+    started_again.deliver(KEY, None)
+    monkeypatch.setattr(gates.time, "monotonic", lambda real=time.monotonic: real() + gates.RETRY_SECONDS)
+    started_again.deliver(KEY, None)
+    assert network.troubles["reply"] == []
+
+    started_again.deliver(KEY, None)
+
+    assert ledger.find(KEY).state == "posted"
+
+
 def test_a_song_given_up_while_it_is_uploaded_is_apologised_for_without_it(deliverer, network, ledger, monkeypatch):
     upload = network.upload
     monkeypatch.setattr(network, "upload", lambda *files: (ledger.fail(KEY, "by hand"), upload(*files))[1])
@@ -403,12 +461,57 @@ def test_a_track_that_the_store_has_lost_is_played_again(deliverer, network, led
     assert ledger.find(KEY).state == "posted"
 
 
-def test_a_store_that_loses_every_track_is_the_operators_matter(deliverer, ledger, store):
-    store.remove(TRACK)
+def lose_twice(deliverer, ledger, number):
+    """A song of the store's that is nowhere, played twice."""
+    track = replace(TRACK, key=f"mastodon-{number}")
+    ledger.keep("mastodon", [make_mention(root_id=str(number))], str(number))
+    ledger.accept(make_request(track.key), [])
+    for _ in range(2):
+        deliverer.deliver(track.key, track.to_json())
+    return track.key
+
+
+def test_a_track_that_the_store_loses_twice_fails_alone(deliverer, network, ledger, caplog):
+    """It ended the bot, and once more at each start."""
+    key = lose_twice(deliverer, ledger, 2)
     deliverer.deliver(KEY, TRACK.to_json())
 
-    with pytest.raises(NeedsOperator, match="has lost the track twice"):
+    assert [reply["text"][:6] for reply in network.replies] == ["Sorry!", "Enjoy!"]
+    assert (ledger.find(key).state, ledger.find(key).open) == ("failed", False)
+    assert "has lost the track twice" in ledger.find(key).reason
+    assert [record.levelname for record in caplog.records if "twice" in record.getMessage()] == ["ERROR"]
+
+
+def test_a_store_that_loses_every_track_is_the_operators_matter(deliverer, ledger):
+    lose_twice(deliverer, ledger, 2)
+    lose_twice(deliverer, ledger, 3)
+    deliverer.deliver(KEY, TRACK.to_json())  # it has this one, and may begin anew
+    lose_twice(deliverer, ledger, 4)
+    lose_twice(deliverer, ledger, 5)
+
+    with pytest.raises(NeedsOperator, match="has lost the track twice; do all workers use this store"):
+        lose_twice(deliverer, ledger, 6)
+
+
+def test_a_folder_for_temporary_files_that_is_gone_is_no_track_that_is_lost(deliverer, ledger, monkeypatch, tmp_path):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "gone"))
+
+    with pytest.raises(CannotWrite):
         deliverer.deliver(KEY, TRACK.to_json())
+
+    assert (ledger.find(KEY).state, ledger.find(KEY).track) == ("rendered", TRACK)
+
+
+def test_a_folder_for_temporary_files_that_takes_none_is_the_operators_matter(
+    deliverer, ledger, monkeypatch, tmp_path
+):
+    (tmp_path / "file").touch()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "file"))
+
+    with pytest.raises(CannotWrite, match="file: there is a file where a folder should be"):
+        deliverer.deliver(KEY, TRACK.to_json())
+
+    assert (ledger.find(KEY).state, ledger.find(KEY).track) == ("rendered", TRACK)
 
 
 def test_a_song_of_a_genre_that_is_gone_is_delivered(network, ledger, store):

@@ -1,12 +1,16 @@
 import sqlite3
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from dataclasses import replace
+from unittest.mock import ANY
 
 import pytest
 from fake_network import make_mention
 from stub_studio import make_request
 
 from bot.ledger import Ledger
+from bot.post import LONGEST_TEXT, mention_json
 from bot.tables import STEPS
 from bot.title import same_title
 from model.errors import NeedsOperator
@@ -47,6 +51,57 @@ def test_a_mention_survives_the_trip_through_the_ledger(ledger):
     ledger.keep("mastodon", [mention], "1")
 
     assert ledger.find("mastodon-1").mention == mention
+
+
+def test_a_post_without_end_is_cut(ledger):
+    ledger.keep("mastodon", [make_mention("la " * 10**6, root_id="1", content_warning="lo " * 10**6)], "1")
+
+    mention = ledger.find("mastodon-1").mention
+    assert (len(mention.text), len(mention.content_warning)) == (LONGEST_TEXT, LONGEST_TEXT)
+    assert mention.text.startswith("la la")
+
+
+def test_what_someone_wrote_is_kept_until_it_is_finished_or_can_not_be_tried_again(ledger):
+    keep(ledger, *"124567")
+    keep(ledger, "3", author="other")
+    for key in ("mastodon-1", "mastodon-2", "mastodon-3"):
+        ledger.accept(make_request(key), [])
+    ledger.answered("mastodon-1", "reply-1")
+    ledger.fail("mastodon-2", "a string snapped")
+    ledger.answered("mastodon-2", "sorry")
+    ledger.close_post("mastodon-3", "given up after a day")
+    ledger.refuse("mastodon-4", "Sorry.")
+    ledger.answered("mastodon-4", "reply-4")
+    ledger.leave("mastodon-5", "its author is blocked")
+    ledger.stop("mastodon-6")
+
+    kept = {post.key for post in ledger.posts() if post.mention.text}
+
+    assert kept == {"mastodon-3"}
+    assert ledger.find("mastodon-1").mention == replace(make_mention(root_id="1"), text="", created_at=ANY)
+    assert ledger.retry("mastodon-3")
+    ledger.answered("mastodon-3", "reply-3")
+    assert ledger.find("mastodon-3").mention.text == ""
+
+
+@pytest.mark.parametrize(
+    ("ask", "index"),
+    [
+        (lambda ledger: ledger.counts(), "COVERING INDEX states"),
+        (lambda ledger: ledger.unfinished("mastodon"), "INDEX open_posts"),
+        (lambda ledger: ledger.oldest_waiting(), "INDEX open_posts"),
+        (lambda ledger: ledger.last_failure(), "INDEX states"),
+    ],
+)
+def test_what_is_asked_often_is_known_without_reading_a_year_of_rows(ledger, ask, index):
+    queries = []
+    ledger._db.set_trace_callback(queries.append)
+
+    ask(ledger)
+
+    ledger._db.set_trace_callback(None)
+    (plan, *_) = ledger._read(f"EXPLAIN QUERY PLAN {queries[0]}")
+    assert f"USING {index}" in plan["detail"]
 
 
 def test_the_bookmark_moves_with_its_rows_or_not_at_all(ledger):
@@ -172,6 +227,18 @@ def test_a_full_disk_is_one_sentence(ledger):
     assert [post.key for post in ledger.posts()] == ["mastodon-1"]
 
 
+def test_a_ledger_that_another_process_holds_is_not_taken_for_a_full_disk(ledger, tmp_path):
+    ledger._db.execute("PRAGMA busy_timeout = 10")
+
+    with closing(sqlite3.connect(tmp_path / "data" / "ledger.sqlite")) as other:
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(NeedsOperator, match=r"sqlite: database is locked; another process holds it") as told:
+            keep(ledger, "1")
+
+    assert "make room" not in str(told.value)
+    keep(ledger, "1")
+
+
 def test_a_ledger_that_is_no_database_is_one_sentence(tmp_path):
     (tmp_path / "ledger.sqlite").write_bytes(b"not a database" * 100)
 
@@ -205,6 +272,26 @@ def test_a_ledger_of_the_first_version_goes_on(tmp_path):
     ledger.refuse("mastodon-3", "Sorry.")
     assert ledger.find("mastodon-3").state == "refused"
     assert Ledger(path).counts() == ledger.counts()
+
+
+def test_an_old_ledger_keeps_what_people_wrote_no_longer_than_a_new_one(tmp_path):
+    path, released = tmp_path / "ledger.sqlite", STEPS[:3]
+    with sqlite3.connect(path) as db:
+        for statement in (statement for step in released for statement in step):
+            db.execute(statement)
+        db.execute(f"PRAGMA user_version = {len(released)}")
+        for number, state, still_open in ((1, "posted", 0), (2, "failed", 0), (3, "composing", 1)):
+            mention = make_mention(root_id=str(number))
+            db.execute(
+                "INSERT INTO posts (platform, root_id, key, author_id, mention, state, open, times)"
+                " VALUES ('mastodon', ?, ?, 'someone', ?, ?, ?, '{}')",
+                (mention.root_id, mention.key, mention_json(mention), state, still_open),
+            )
+    db.close()
+
+    ledger = Ledger(path)
+
+    assert [post.key for post in ledger.posts() if post.mention.text] == ["mastodon-2", "mastodon-3"]
 
 
 def test_two_that_open_an_old_ledger_at_once_bring_it_up_to_date_once(tmp_path):

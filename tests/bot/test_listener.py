@@ -5,9 +5,10 @@ import pytest
 from fake_network import make_mention
 from processes import wait_until
 
-from bot import gates
-from bot.listener import Listener
-from bot.platforms.base import Closed, TryLater
+from bot import gates, phrases
+from bot.listener import WORDS_AT_ONCE, Listener
+from bot.manners import LONG_LINE
+from bot.platforms.base import Closed, Gone, TryLater
 from model.errors import NeedsOperator
 from model.genre import load_genres
 from model.request import ComposeRequest, seed_of
@@ -358,6 +359,34 @@ def test_a_new_mention_is_put_on_its_way_without_a_look_at_those_that_wait(liste
 
     assert set(looked_at) == {compose_id(key), deliver_id(key)}
     assert queued(queues, "compose")[-1] == key
+
+
+@pytest.fixture
+def burst(network):
+    """Fifty people call at once, on a network where a word about the line may be said."""
+    network.says_line = True
+    return [network.post(ASK, author=f"{number}") for number in range(50)]
+
+
+def test_a_burst_is_on_the_queue_before_anybody_is_told_about_the_line(listener, burst, network, queues):
+    waiting, reply = [], network.reply
+    network.reply = lambda *words: (waiting.append(queued(queues, "compose")), reply(*words))[1]
+
+    listen(listener)
+
+    assert waiting == [burst] * WORDS_AT_ONCE
+    assert [said["text"] for said in network.replies] == [
+        phrases.in_line(LONG_LINE + number) for number in range(WORDS_AT_ONCE)
+    ]
+
+
+def test_a_network_that_puts_a_word_about_the_line_off_is_told_no_more(listener, burst, network, queues):
+    network.troubles["reply"] = [Gone("deleted"), TryLater(300, "429"), TryLater(300, "429")]
+
+    listen(listener)
+
+    assert (len(network.troubles["reply"]), network.replies) == (1, [])
+    assert queued(queues, "compose") == burst
 
 
 def test_a_long_line_that_was_lost_with_redis_is_put_back_a_piece_at_a_time(

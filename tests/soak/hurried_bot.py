@@ -28,6 +28,7 @@ def hurry_networks(x_url: str) -> None:
     mastodon.STREAM_SILENCE_S, listener.STREAM_AGAIN_SECONDS = 5.0, (PACE, 900 * PACE)
     listener.LONG_STREAM_SECONDS, gates.RETRY_SECONDS = 60 * PACE, 120 * PACE
     mastodon.SETTLED_SECONDS = x.SETTLED_SECONDS = SETTLED_SECONDS
+    x.CLOCKS_DIFFER_SECONDS *= PACE
     mastodon.MastodonPlatform.poll_seconds = x.XPlatform.poll_seconds = POLL_SECONDS
     mastodon.connect = lambda url, token: mastodon.MastodonPlatform(url, token, sleep=sleep)
     x.connect = lambda *keys: x.XPlatform(x_client.XClient(*keys, base_url=x_url), sleep=sleep)

@@ -119,6 +119,7 @@ class Band:
             freedom=freedom_at(self.genre.sampling.freedom, request.randomness),
             guard=partial(guard, self.genre, signature, chart),
             lead=partial(self.leader.lead, chart, self.genre.sampling.strictness) if self.leader and chart else None,
+            semitones={ROLES.index(player.role): math.log(player.semitones) for player in self.genre.players},
             rng=rng,
         )
 

@@ -18,8 +18,8 @@ GENRES_FOLDER = Path(__file__).resolve().parent.parent / "genres"
 SLOWEST_BPM, FASTEST_BPM = 20, 400
 MOST_TAKES = 64
 PLAYER_RANGES = {
-    "longest_loop": (1, math.inf), "program": (0, 127), "pan": (-1, 1), "tone": (-1, 1), "gain_db": (-40, 40),
-    "drive_db": (-40, 40), "send_db": (-60, 12),
+    "longest_loop": (1, math.inf), "semitones": (0.01, 100), "program": (0, 127), "pan": (-1, 1), "tone": (-1, 1),
+    "gain_db": (-40, 40), "drive_db": (-40, 40), "send_db": (-60, 12),
 }  # fmt: skip
 WRITTEN = {float: "a number", int: "a whole number", str: "a text in quotes", bool: "true or false", tuple: "a list"}
 
@@ -54,6 +54,7 @@ class Player:
     program: int  # General MIDI, 0 to 127; for drums the kit
     longest_loop: int = 8  # bars in a row that may be played alike; in real songs of this genre few are more
     keeps_register: bool = True  # that of the leader's chart, if the genre has a leader
+    semitones: float = 1.0  # factor on the odds of a step of one: a band that hears itself takes fewer than real songs
     gain_db: float = 0.0  # more or less than the role's usual level
     pan: float | None = None  # -1 left to 1 right; this and what follows has a default for each kind of instrument
     takes: Literal[1, 2] | None = None  # 2: played twice, once on the left and once on the right

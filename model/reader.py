@@ -192,6 +192,11 @@ class Reader:
         return bool(self._notes)
 
     @property
+    def strikes(self) -> bool:
+        """Whether this part has struck anything at its position."""
+        return self._chords > 0
+
+    @property
     def last_pitch(self) -> int | None:
         """The lowest pitch of what this part struck last, however long ago; None for drums and who has not played."""
         last = self._last[self.role] if self.role < len(ROLES) else 0

@@ -14,7 +14,7 @@ only itself rests and stays on a note for longer than real players do.
 
 import math
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Literal
 
@@ -56,6 +56,7 @@ class Piece:
     guard: Guard  # forbids tokens beyond the grammar
     rng: np.random.Generator  # all its chance
     lead: Lead | None = None  # what its players agreed on before
+    semitones: Mapping[int, float] = field(default_factory=dict)  # by role: added to the logit of a step of one
 
 
 @dataclass(slots=True, kw_only=True)
@@ -138,6 +139,9 @@ def _sing(stage: Sequence[Singer], hidden: Floats, nearness: Callable[[Floats], 
             row[t.REST] += singer.rests
             if (last := singer.reader.last_pitch) is not None:
                 row[t.PITCH[last]] += singer.same_pitch
+                if not singer.reader.strikes:
+                    beside = [t.PITCH[pitch] for pitch in (last - 1, last + 1) if 0 <= pitch < 128]
+                    row[beside] += singer.piece.semitones.get(singer.reader.role, 0.0)
         odds = np.array([singer.odds for singer in singing])
         draws = np.array([singer.piece.rng.random(2) for singer in singing])
         chosen[free] = choose(logits, masks[free], odds, draws)

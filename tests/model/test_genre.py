@@ -181,6 +181,7 @@ def test_a_value_of_another_type_is_named_with_what_to_write(tmp_path: Path, old
         ("program = 58", "program = 58\ngain_db = 41", "gain_db of the bass is 41; choose one from -40 to 40"),
         ("program = 58", "program = 58\nsend_db = 13", "send_db of the bass is 13; choose one from -60 to 12"),
         ("program = 58", "program = 58\nlongest_loop = 0", "longest_loop of the bass is 0; choose one of 1 at least"),
+        ("program = 58", "program = 58\nsemitones = 0", "semitones of the bass is 0"),
         ("program = 58", "program = 58\npan = 1.5", "players[1].pan of the bass is 1.5; choose one from -1 to 1"),
         ("{ randomness = 0,", "{ randomness = 0.5,", "rise from 0 to 1"),
         ("[sampling]", "[sampling]\nstrictness = -1", "sampling.strictness is -1; choose it from 0, no chords, to 4"),

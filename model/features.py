@@ -317,8 +317,13 @@ def bass_in_chord(bass: Columns, chords: Sequence[Columns], ticks: int) -> float
 
 def _different_hits(drums: Columns) -> int:
     """How many different sets of drums are struck at once somewhere in the song."""
+    return len(np.unique(hits(drums)[1]))
+
+
+def hits(drums: Columns) -> tuple[Integers, Hashes]:
+    """Starts of the strokes of drums, and a hash of what is struck at each."""
     strokes = np.unique(drums.starts << 7 | drums.pitches)
-    starts, hit = np.unique(strokes >> 7, return_inverse=True)
-    hits = np.zeros(len(starts), np.uint64)
-    np.add.at(hits, hit, mix((strokes & 127).astype(np.uint64)))
-    return len(np.unique(hits))
+    starts, stroke = np.unique(strokes >> 7, return_inverse=True)
+    struck = np.zeros(len(starts), np.uint64)
+    np.add.at(struck, stroke, mix((strokes & 127).astype(np.uint64)))
+    return starts, struck

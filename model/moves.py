@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from model.features import Columns, Hashes, columns, mix, voice
+from model.features import Columns, Hashes, columns, hits, mix, voice
 from model.score import Role, Score
 
 WIDTH = 96  # columns of a role
@@ -48,9 +48,7 @@ def _steps(part: Columns) -> Hashes:
         starts, line = voice(part)
         what = (np.diff(line).clip(-WIDEST_STEP, WIDEST_STEP) + WIDEST_STEP).astype(np.uint64)
     else:
-        starts, stroke = np.unique(part.starts, return_inverse=True)
-        struck = np.zeros(len(starts), np.uint64)
-        np.add.at(struck, stroke, mix(part.pitches.astype(np.uint64)))
+        starts, struck = hits(part)
         what = struck[1:]
     waits = np.diff(starts).clip(max=LONGEST_STEP).astype(np.uint64)
     return mix(what * np.uint64(LONGEST_STEP + 1) + waits)

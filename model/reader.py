@@ -192,7 +192,7 @@ class Reader:
         return bool(self._notes)
 
     @property
-    def strikes(self) -> bool:
+    def struck_here(self) -> bool:
         """Whether this part has struck anything at its position."""
         return self._chords > 0
 
@@ -347,12 +347,11 @@ class Reader:
             mask[t.ROOT.start : t.ROOT.stop] = [highest >= interval for interval in t.ROOT_INTERVALS]
 
     def _allow_notes(self, mask: NDArray[np.bool_]) -> None:
-        struck_here = self._chords > 0
         room = self._chords < t.MOST_AT_ONCE
         if self.last in t.AT:
             mask[t.ACCENT.start : t.ACCENT.stop] = True
             mask[t.ACCENT.start + self._accent] = False
-        if struck_here:
+        if self.struck_here:
             mask[t.DONE] = True
             mask[t.AT.start + self.position + 1 : t.AT.start + self._bar_ticks] = True
         if self.role == DRUMS:

@@ -139,7 +139,7 @@ def _sing(stage: Sequence[Singer], hidden: Floats, nearness: Callable[[Floats], 
             row[t.REST] += singer.rests
             if (last := singer.reader.last_pitch) is not None:
                 row[t.PITCH[last]] += singer.same_pitch
-                if not singer.reader.strikes:
+                if not singer.reader.struck_here:
                     beside = [t.PITCH[pitch] for pitch in (last - 1, last + 1) if 0 <= pitch < 128]
                     row[beside] += singer.piece.semitones.get(singer.reader.role, 0.0)
         odds = np.array([singer.odds for singer in singing])

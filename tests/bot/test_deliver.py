@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from unittest.mock import Mock
 
 import pytest
-from fake_network import FakeNetwork, make_mention
+from fake_network import make_mention
 from stub_studio import make_request
 
 from bot import deliver, gates, phrases
@@ -24,11 +24,6 @@ TRACK = Track(
     key=KEY, media_types=(MP3, PNG), seconds=45.0, musical_key="E minor", players=("drums", "bass"), stage_seconds={}
 )
 SILENT = CannotReach("LNH_STORE s3://tracks: does not answer")
-
-
-@pytest.fixture
-def network(tmp_path):
-    return FakeNetwork(tmp_path)
 
 
 @pytest.fixture

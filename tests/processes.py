@@ -4,7 +4,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -13,12 +13,14 @@ TESTS = Path(__file__).parent
 
 
 @contextmanager
-def started(script: str, *arguments: object, **variables: object) -> Iterator[subprocess.Popen[str]]:
-    """A script of this folder, killed at the end if it still runs."""
+def started(
+    script: str, *arguments: object, on: Sequence[str] = (), **variables: object
+) -> Iterator[subprocess.Popen[str]]:
+    """A script of this folder, on another host where `on` leads there, killed at the end if it still runs."""
     with TemporaryDirectory(ignore_cleanup_errors=True) as folder:  # a killed process leaves things behind
         own = {"PYTHONPATH": TESTS.parent, "TMPDIR": folder, **variables}
         environment = {**os.environ, **{name: str(value) for name, value in own.items()}}
-        command = [sys.executable, str(TESTS / script), *map(str, arguments)]
+        command = [*on, sys.executable, str(TESTS / script), *map(str, arguments)]
         process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         try:
             yield process

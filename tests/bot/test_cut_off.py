@@ -1,10 +1,14 @@
 """A worker's host is cut off from Redis in the middle of a song: nothing is lost, and nothing is answered twice."""
 
+from contextlib import contextmanager
+
 import pytest
+from other_host import other_host
 from processes import started, wait_until
 from wire import wired
 
 from bot.ledger import Ledger
+from worker.connection import connect
 from worker.queue import BACK_OFF_SECONDS, jobs_by_state
 from worker.service import HEARTBEAT_SECONDS, HEARTBEAT_TTL_SECONDS
 
@@ -23,12 +27,18 @@ def places(redis_url, redis, tmp_path):
     return {"REDIS_URL": redis_url, "LNH_DATA": tmp_path / "data", "LNH_STORE": tmp_path / "tracks", "HURRY": 2}
 
 
-@pytest.fixture
-def ledger(places, network):
-    """That of a bot at work."""
+@contextmanager
+def bot_at_work(places, network):
+    """Its ledger."""
     with started("stub_bot.py", network.folder, **places):
         ledger = Ledger(places["LNH_DATA"] / "ledger.sqlite")
         wait_until(lambda: ledger.bookmark("mastodon") is not None)
+        yield ledger
+
+
+@pytest.fixture
+def ledger(places, network):
+    with bot_at_work(places, network) as ledger:
         yield ledger
 
 
@@ -78,6 +88,33 @@ def test_two_workers_that_play_one_song_answer_it_once_and_both_call_it_done(wir
                 assert "Traceback" not in errors
     assert [reply["key"] for reply in network.replies] == [key]
     assert len(network.uploads) == 1
+
+
+def test_a_host_whose_cable_is_pulled_in_the_middle_of_a_song_and_then_while_it_waits_loses_nothing(places, network):
+    with other_host() as host:
+        here, there = {**places, "REDIS_URL": f"unix://{host.socket}"}, {**places, "REDIS_URL": host.redis_url}
+        redis = connect(here["REDIS_URL"])
+        with bot_at_work(here, network) as ledger, started("stub_studio.py", 5, on=host.far, **there) as far:
+            first = network.post(ASK.format(1))
+            wait_until(lambda: in_hand(redis))
+            host.pull()
+            with started("stub_studio.py", 0, **here):
+                wait_until(lambda: ledger.find(first).state == "posted")
+            host.plug()
+            second = network.post(ASK.format(2))
+            wait_until(lambda: ledger.find(second) and ledger.find(second).state == "posted")
+
+            host.pull()
+
+            third = network.post(ASK.format(3))  # mostly Redis sends it to the one that cannot hear it
+            wait_until(lambda: ledger.find(third))
+            with started("stub_studio.py", 0, **here):
+                wait_until(lambda: ledger.find(third).state == "posted")
+            host.plug()
+            wait_until(lambda: open_jobs(redis) == [0, 0])
+            assert far.poll() is None
+    assert [reply["key"] for reply in network.replies] == [first, second, third]
+    assert len(network.uploads) == 3
 
 
 def test_a_song_of_a_worker_that_fell_silent_is_with_an_idle_one_within_a_minute():

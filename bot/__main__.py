@@ -25,6 +25,7 @@ COMMANDS = {
     "ledger": ("bot.ledger_commands", "List, retry, give up posts; back up, restore."),
     "train": ("model.learning", "Train a genre from a folder of MIDI."),
     "leader": ("model.commands", "Train who hands out the chart of a song."),
+    "calibrate": ("model.commands", "Let a band rehearse until it has the habits of real players."),
     "critic": ("model.commands", "Train who picks the take to release."),
     "evaluate": ("model.commands", "Judge songs against real ones."),
 }

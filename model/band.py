@@ -3,7 +3,7 @@
 import hashlib
 import math
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
@@ -13,6 +13,8 @@ import numpy as np
 import torch
 
 from model import tokens as t
+from model.calibration import Calibration, calibration_path
+from model.chart import Chart
 from model.critic import Critic, critic_path
 from model.dynamics import play_dynamics
 from model.features import columns
@@ -22,7 +24,7 @@ from model.leader import Leader, leader_path
 from model.network import Composer
 from model.originality import Index, index_path
 from model.request import ComposeRequest
-from model.sampling import Piece, compose_streams, freedom_at
+from model.sampling import Lead, Piece, compose_streams, freedom_at
 from model.score import ROLES, TICKS_PER_BEAT, Part, Role, Score, TimeSignature, ticks_per_bar
 from model.weights import load_weights, weights_path
 
@@ -41,30 +43,36 @@ class Band:
     known_songs: Index | None  # what must not be copied; None when the index is not there
     critic: Critic | None = None  # who picks one of several takes; None: the first without a flaw is played
     leader: Leader | None = None  # who hands out a chart for each take; None: players agree on nothing before
+    calibration: Calibration | None = None  # of how they choose; None: as the composer alone would
     fingerprint: str = ""  # of the genre, the files it was loaded from, the code; bands of the same one play the same
 
     @classmethod
-    def load(cls, genre: Genre, *, with_leader: bool = True, with_critic: bool = True) -> Self:
-        """Get a genre's band ready; whose leader or critic is to be trained anew comes without the old one.
+    def load(cls, genre: Genre, *, with_leader: bool = True, with_calibration: bool = True,
+             with_critic: bool = True) -> Self:  # fmt: skip
+        """Get a genre's band ready; one who is to be trained anew, or by what is, comes without the old one.
 
         Raises:
             BadGenre: The composer knows no songs of that name.
             BadWeights: Its weights are missing, damaged or of another vocabulary.
             BadCritic: Damaged, or of another version.
             BadLeader: The same.
+            BadCalibration: The same.
         """
         if genre.archives[0] not in t.CORPORA:
             known = ", ".join(t.CORPORA)
             raise BadGenre(f"genres/{genre.name}.toml: archives has {genre.archives[0]!r}; it can be {known}")
         path = weights_path(genre.weights)
-        index, critic, leader = index_path(path), critic_path(path), leader_path(path)
+        index, critic, leader, calibration = (
+            beside(path) for beside in (index_path, critic_path, leader_path, calibration_path)
+        )
         return cls(
             genre=genre,
             network=load_weights(path).at_rest(),
             known_songs=Index.load(index) if index.is_file() else None,
             critic=Critic.load(critic) if with_critic and critic.is_file() else None,
             leader=Leader.load(leader) if with_leader and leader.is_file() else None,
-            fingerprint=_fingerprint(genre, path, index, critic, leader),
+            calibration=Calibration.load(calibration) if with_calibration and calibration.is_file() else None,
+            fingerprint=_fingerprint(genre, path, index, critic, leader, calibration),
         )
 
     def compose(self, request: ComposeRequest, on_bar: Callable[[int], None] = lambda _bar: None) -> Score:
@@ -118,10 +126,15 @@ class Band:
             bars=bars,
             freedom=freedom_at(self.genre.sampling.freedom, request.randomness),
             guard=partial(guard, self.genre, signature, chart),
-            lead=partial(self.leader.lead, chart, self.genre.sampling.strictness) if self.leader and chart else None,
-            semitones={ROLES.index(player.role): math.log(player.semitones) for player in self.genre.players},
+            leads=tuple(self._leads(chart)),
             rng=rng,
         )
+
+    def _leads(self, chart: Chart | None) -> Iterator[Lead]:
+        if self.leader and chart:
+            yield partial(self.leader.lead, chart, self.genre.sampling.strictness)
+        if self.calibration:
+            yield partial(self.calibration.correct, chart)
 
     @property
     def roles(self) -> list[Role]:

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from model.calibration import calibration_path
 from model.errors import NeedsOperator, write_whole
 from model.leader import leader_path
 from model.weights import read_architecture, read_provenance
@@ -234,6 +235,12 @@ def _imitation(weights: Path) -> Iterable[str]:
             "it holds which chord each half bar has, the scale, each player's lowest and highest note, and which bars "
             "return, and no tune; a take has the form and the registers of one song over the chords and the scale of "
             "another, both drawn by lot."
+        )
+    calibration = calibration_path(weights)
+    if calibration.is_file():
+        yield (
+            f"A calibration (`{calibration.name}`) makes the band step, wait, rest and repeat as often as the songs "
+            "that were learned from: it holds counts over all of them, and nothing of a single one."
         )
 
 

@@ -48,6 +48,10 @@ class Chart:
     scale: Bytes  # (12,): 1 for each pitch class that belongs to the song
     registers: Bytes  # (ROLES, 2): lowest and highest pitch of each role; drums have NO_LIMIT
 
+    def chord_at(self, bar: int, position: int, ticks: int) -> int:
+        """The chord at a position in a bar of so many ticks; 0: none."""
+        return int(self.chords[bar, int(position * 2 >= ticks)])
+
     @classmethod
     def read(cls, score: Score) -> Self:
         """The chart of a score."""

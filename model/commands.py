@@ -7,6 +7,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 from model.band import Band, keep_to_one_core
+from model.calibration import calibration_path
 from model.critic import critic_path
 from model.errors import NeedsOperator, writing
 from model.evaluate import evaluate
@@ -16,7 +17,8 @@ from model.lesson import train_leader
 from model.originality import Index, index_path
 from model.reference import Reading
 from model.rehearsal import read_real, train_critic
-from model.report import show, show_gains, show_leader, to_json
+from model.report import show, show_gains, show_habits, show_leader, to_json
+from model.tally import GAINS, calibrate
 from model.weights import weights_path
 
 
@@ -61,6 +63,33 @@ def evaluate_command(
         _write(json_file, to_json(report))
 
 
+@click.command(name="calibrate")
+@click.argument("genre_name", metavar="GENRE")
+@click.option("--midi", "folder", required=True, metavar="MIDI_FOLDER", type=click.Path(path_type=Path),
+              help="The genre's real songs; an INDEX.tsv there or above tells which are versions of one.")  # fmt: skip
+@click.option("--songs", default=64, show_default=True, type=click.IntRange(min=8),
+              help=f"Played in each of {len(GAINS)} rehearsals.")  # fmt: skip
+@click.option("--bars", default=48, show_default=True, type=click.IntRange(min=4), help="Length of each.")
+def calibrate_command(genre_name: str, folder: Path, songs: int, bars: int) -> None:
+    """Let the band rehearse until it steps, waits, rests and repeats as often as real players do.
+
+    Worth it for every genre, after the leader, if there is one; train the critic after it, for the band then plays
+    otherwise. Without its file the composer is left alone.
+    """
+    keep_to_one_core()
+    genre = find_genre(genre_name)
+    errors = Console(stderr=True)
+    with Progress(console=errors, transient=True, disable=not errors.is_terminal) as progress:
+        band = Band.load(genre, with_calibration=False, with_critic=False)
+        reading = Reading(roles=band.roles, bars=bars, progress=progress, unreadable=[])
+        learned = [song.score for song in read_real(folder, reading) if not song.held_out]
+        calibration, habits = calibrate(band, learned, songs=songs, bars=bars, progress=progress)
+    path = calibration_path(weights_path(genre.weights))
+    calibration.save(path)
+    show_habits(habits, Console())
+    click.echo(path)
+
+
 @click.command(name="critic")
 @click.argument("genre_name", metavar="GENRE")
 @click.option("--midi", "folder", required=True, metavar="MIDI_FOLDER", type=click.Path(path_type=Path),
@@ -93,13 +122,14 @@ def leader_command(genre_name: str, folder: Path) -> None:
     A chart says the chords, the scale, what returns, and in which register each player keeps.
 
     Worth it where harmony stands still or sections do not return, by lnh evaluate; without its file there is no chart.
-    Train the critic after it, for the band then plays otherwise.
+    Run `lnh calibrate` and train the critic after it, for the band then plays otherwise.
     """
     keep_to_one_core()
     genre = find_genre(genre_name)
     errors = Console(stderr=True)
     with Progress(console=errors, transient=True, disable=not errors.is_terminal) as progress:
-        leader, foretold = train_leader(Band.load(genre, with_leader=False, with_critic=False), folder, progress)
+        composer = Band.load(genre, with_leader=False, with_calibration=False, with_critic=False)
+        leader, foretold = train_leader(composer, folder, progress)
     path = leader_path(weights_path(genre.weights))
     leader.save(path)
     show_leader(leader, foretold, Console())

@@ -300,19 +300,20 @@ def _bass(parts: dict[Role, Columns], ticks: int) -> dict[str, float]:
 
 
 def bass_in_chord(bass: Columns, chords: Sequence[Columns], ticks: int) -> float | None:
-    """Share of the bass notes whose pitch class sounds in rhythm guitars or keys as they start.
+    """Share of the bass notes whose pitch class sounds in rhythm guitars or keys as they start; None: in silence."""
+    inside = sounds_in(bass, chords, ticks)
+    return float(inside.mean()) if len(inside) else None
 
-    Bass notes under which nobody plays a chord are left out; None when none remains.
-    """
+
+def sounds_in(part: Columns, others: Sequence[Columns], ticks: int) -> NDArray[np.bool_]:
+    """Whether the pitch class of a part's notes sounds in others as they start; notes beside silence are left out."""
     change = np.zeros((ticks + 1, 12), np.int64)
-    for part in chords:
-        np.add.at(change, (part.starts, part.pitches % 12), 1)
-        np.add.at(change, (np.minimum(part.starts + part.durations, ticks), part.pitches % 12), -1)
-    sounding = change.cumsum(0)[bass.starts] > 0  # (bass notes, 12)
-    accompanied = sounding.any(1)
-    if not accompanied.any():
-        return None
-    return float(sounding[np.arange(len(bass.starts)), bass.pitches % 12][accompanied].mean())
+    for other in others:
+        np.add.at(change, (other.starts, other.pitches % 12), 1)
+        np.add.at(change, (np.minimum(other.starts + other.durations, ticks), other.pitches % 12), -1)
+    sounding = change.cumsum(0)[part.starts] > 0  # (notes, 12)
+    inside: NDArray[np.bool_] = sounding[np.arange(len(part.starts)), part.pitches % 12][sounding.any(1)]
+    return inside
 
 
 def _different_hits(drums: Columns) -> int:

@@ -18,7 +18,7 @@ GENRES_FOLDER = Path(__file__).resolve().parent.parent / "genres"
 SLOWEST_BPM, FASTEST_BPM = 20, 400
 MOST_TAKES = 64
 PLAYER_RANGES = {
-    "longest_loop": (1, math.inf), "semitones": (0.01, 100), "program": (0, 127), "pan": (-1, 1), "tone": (-1, 1),
+    "longest_loop": (1, math.inf), "program": (0, 127), "pan": (-1, 1), "tone": (-1, 1),
     "gain_db": (-40, 40), "drive_db": (-40, 40), "send_db": (-60, 12),
 }  # fmt: skip
 WRITTEN = {float: "a number", int: "a whole number", str: "a text in quotes", bool: "true or false", tuple: "a list"}
@@ -54,7 +54,6 @@ class Player:
     program: int  # General MIDI, 0 to 127; for drums the kit
     longest_loop: int = 8  # bars in a row that may be played alike; in real songs of this genre few are more
     keeps_register: bool = True  # that of the leader's chart, if the genre has a leader
-    semitones: float = 1.0  # factor on the odds of a step of one: a band that hears itself takes fewer than real songs
     gain_db: float = 0.0  # more or less than the role's usual level
     pan: float | None = None  # -1 left to 1 right; this and what follows has a default for each kind of instrument
     takes: Literal[1, 2] | None = None  # 2: played twice, once on the left and once on the right
@@ -93,9 +92,8 @@ class Freedom:
     `noise` is, for sampling from the embedding space, how much of chance is held for a bar: from 0, none, to below 1;
     its square is the share of the variance. The rest is drawn at the temperatures, those of rhythm and pitch cooler by
     that share. `repeats` is a factor on the odds that a part repeats a bar: a band that hears only itself does so more
-    often than the songs that it learned from. `rests` is one on the odds that a part rests all through a bar, and
-    `same_pitch` one on the odds that it strikes the pitch that it struck last: such a band rests more, and stays on a
-    note, too.
+    often than the songs that it learned from. `same_pitch` is one on the odds that it strikes the pitch that it struck
+    last: such a band stays on a note, too, if it has no calibration.
     """
 
     randomness: float
@@ -105,7 +103,6 @@ class Freedom:
     top_p: float
     noise: float
     repeats: float = 1.0
-    rests: float = 1.0
     same_pitch: float = 1.0
 
 
@@ -296,7 +293,7 @@ def _out_of_range(genre: Genre) -> Iterator[str]:
                 allowed = f"from {least} to {most}" if most < math.inf else f"of {least} at least"
                 yield f"players[{index}].{key} of the {player.role} is {value:g}; choose one {allowed}"
     for index, row in enumerate(genre.sampling.freedom):
-        for key in ("rhythm", "pitch", "structure", "top_p", "rests", "same_pitch"):
+        for key in ("rhythm", "pitch", "structure", "top_p", "same_pitch"):
             if getattr(row, key) <= 0:
                 yield f"sampling.freedom[{index}].{key} is {getattr(row, key):g}; choose one above 0"
         if row.top_p > 1:

@@ -28,7 +28,7 @@ from model import tokens as t
 from model.chart import CHORDS, FARTHEST_RETURN, QUALITIES, TEMPLATES, Chart, new_chart
 from model.errors import NeedsOperator, write_whole
 from model.reader import DRUMS, Reader
-from model.score import ROLES, TICKS_PER_BEAT, TIME_SIGNATURES, TimeSignature, ticks_per_bar
+from model.score import ROLES, TICKS_PER_BEAT, TIME_SIGNATURES, TimeSignature
 
 FORMAT = 2  # of the file
 PLACES = 3  # on the beat, on its half, elsewhere
@@ -107,8 +107,7 @@ class Leader:
             others = (chart.chords[bar - back : bar] != chart.chords[bar]).any(1)[::-1].astype(int)
             logits[t.REPEAT.start : t.REPEAT.start + back] += strictness * self.repeat[role][others]
             return
-        half = int(reader.position * 2 >= ticks_per_bar(TIME_SIGNATURES[reader.signatures[-1]]))
-        chord = int(chart.chords[bar, half]) - 1
+        chord = chart.chord_at(bar, reader.position, reader.bar_ticks) - 1
         if chord >= 0:
             place = PLACE_OF[reader.position]
             pitches = logits[t.PITCH.start : t.PITCH.stop]

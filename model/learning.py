@@ -16,12 +16,15 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from model import train
 from model.account import printable, show_judgement, show_losses, show_reading
+from model.calibration import calibration_path
 from model.card import corpora_of, read_figures, write_card
 from model.corpus import corpus_source, files_of, new_sources, own_sources
+from model.critic import critic_path
 from model.device import choose_device
 from model.draft import FALLBACK, Survey, expect_free, nearest_corpus, survey, write_genre
 from model.errors import NeedsOperator
 from model.genre import Genre, load_genre
+from model.leader import leader_path
 from model.midi import BadMidi, read_midi
 from model.network import Architecture, Composer
 from model.originality import compared_songs, gather_index, index_path, measure_limit, middle
@@ -111,8 +114,8 @@ def train_command(
     if trainer.first and trainer.best:
         show_losses(trainer.first.losses, trainer.best.losses, console)
     card = write_card(out, own.name if own else None, figures)
-    listen = _how_to_listen(own, out) if own else ""
-    console.print(f"{out}, and its card {card}{listen}", highlight=False, markup=False, soft_wrap=True)
+    said = _how_to_listen(own, out) + _what_is_stale(own, out) if own else ""
+    console.print(f"{out}, and its card {card}{said}", highlight=False, markup=False, soft_wrap=True)
 
 
 def _write_card_again(genre_file: Path | None, out: Path | None, figures: Path | None) -> None:
@@ -144,6 +147,14 @@ def _how_to_listen(own: Genre, out: Path) -> str:
     if out.resolve() == played.resolve():
         return f"; listen: lnh compose '/g {own.name}'"
     return f"; to listen, copy it to {played}, and {index_path(out)} to {index_path(played)}"
+
+
+def _what_is_stale(own: Genre, out: Path) -> str:
+    """Who learned from what the weights before would play."""
+    learned = {"leader": leader_path(out), "calibrate": calibration_path(out), "critic": critic_path(out)}
+    stale = [command for command, path in learned.items() if path.is_file()]
+    again = "; ".join(f"lnh {command} {own.name} --midi MIDI_FOLDER" for command in stale)
+    return f"; what lies beside it is of the weights before, so run again: {again}" if stale else ""
 
 
 # --- the genre

@@ -197,10 +197,23 @@ class Reader:
         return self._chords > 0
 
     @property
+    def harmony(self) -> int:
+        """Bit set of the pitch classes that parts which have had their turn sound here."""
+        harmony = 0
+        for other in self._others:
+            harmony |= other.classes[self.position]
+        return harmony
+
+    @property
     def last_pitch(self) -> int | None:
         """The lowest pitch of what this part struck last, however long ago; None for drums and who has not played."""
         last = self._last[self.role] if self.role < len(ROLES) else 0
         return last - 1 if last else None
+
+    @property
+    def bar_ticks(self) -> int:
+        """Length of the bar that is written now."""
+        return ticks_per_bar(TIME_SIGNATURES[self.signatures[-1]])
 
     @property
     def bar(self) -> int:
@@ -274,7 +287,7 @@ class Reader:
             self._last[role] = bar.last
             least = max(sorted(self._counts, reverse=True)[SCALE_SIZE - 1], 1)
             self._scale = sum(1 << pitch_class for pitch_class, count in enumerate(self._counts) if count >= least)
-        ends, ticks = self._held[role] | bar.ends, self._bar_ticks
+        ends, ticks = self._held[role] | bar.ends, self.bar_ticks
         self._held[role] = {pitch: end - ticks for pitch, end in ends.items() if end > ticks}
         self.turn += 1
         self._open(fresh=True)
@@ -288,14 +301,11 @@ class Reader:
             silence = [0, 0, NOWHERE, NOWHERE] + [0] * len(OWN_LAGS) + [NOWHERE] * len(OWN_LAGS)
             return when + silence + [0] * (len(FORM_LAGS) + 5) + [self._scale, 0]
         after = here if self.fresh else here + 1
-        harmony = 0
-        for other in self._others:
-            harmony |= other.classes[here]
         return [
             role, here, *self._when, self._guitar.lowest[here], self._bass.lowest[here], self._kit.next_kick[after],
             self._guide.next[after], *[past.struck[here] for past in self._own],
             *[past.next[after] for past in self._own], *self._habits, self._last[role],
-            min(max(self._ends.values(), default=0), NOWHERE), harmony, *self._tonality, self._ringing,
+            min(max(self._ends.values(), default=0), NOWHERE), self.harmony, *self._tonality, self._ringing,
         ]  # fmt: skip
 
     @property
@@ -335,8 +345,8 @@ class Reader:
     def _allow_forms(self, mask: NDArray[np.bool_]) -> None:
         role, bar = self.role, self.bar
         mask[t.REST] = True
-        mask[t.AT.start : t.AT.start + self._bar_ticks] = True
-        back = [latest < self._bar_ticks for latest in self._latest[role][: -t.MOST_BACK - 1 : -1]]
+        mask[t.AT.start : t.AT.start + self.bar_ticks] = True
+        back = [latest < self.bar_ticks for latest in self._latest[role][: -t.MOST_BACK - 1 : -1]]
         mask[t.REPEAT.start : t.REPEAT.start + len(back)] = back
         if role == DRUMS:
             return
@@ -353,7 +363,7 @@ class Reader:
             mask[t.ACCENT.start + self._accent] = False
         if self.struck_here:
             mask[t.DONE] = True
-            mask[t.AT.start + self.position + 1 : t.AT.start + self._bar_ticks] = True
+            mask[t.AT.start + self.position + 1 : t.AT.start + self.bar_ticks] = True
         if self.role == DRUMS:
             mask[t.HIT.start : t.HIT.stop] = _hits_beside(frozenset(self._struck)) if room else False
             return
@@ -368,10 +378,6 @@ class Reader:
             for pitch in self._struck:
                 if pitch < 128:
                     mask[t.PITCH.start + pitch] = False
-
-    @property
-    def _bar_ticks(self) -> int:
-        return ticks_per_bar(TIME_SIGNATURES[self.signatures[-1]])
 
     def score(self, tempo_bpm: float) -> Score:
         """What was played, up to the last complete bar; velocities tell soft, normal and loud notes.

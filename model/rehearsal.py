@@ -62,7 +62,7 @@ def rehearse(band: Band, *, songs: int, bars: int, first_seed: int, progress: Pr
     task = progress.add_task("Rehearsing", total=songs)
     good: list[Score] = []
     copied = silent = 0
-    for take in _takes(band, bars=bars, first_seed=first_seed, most=MOST_FLAWED * songs):
+    for take in takes_of(band, bars=bars, first_seed=first_seed, most=MOST_FLAWED * songs):
         beyond, hardly_plays = band.flaws(take)
         silent += hardly_plays > 0
         copied += beyond > 0 and not hardly_plays
@@ -74,7 +74,8 @@ def rehearse(band: Band, *, songs: int, bars: int, first_seed: int, progress: Pr
     return Rehearsal(songs=tuple(good), copied=copied, silent=silent)
 
 
-def _takes(band: Band, *, bars: int, first_seed: int, most: int) -> Iterator[Score]:
+def takes_of(band: Band, *, bars: int, first_seed: int, most: int) -> Iterator[Score]:
+    """Single takes by the genre's defaults, with a seed each."""
     requests = (
         ComposeRequest(
             key="rehearsal", title="", take=1, genre=band.genre.name, tempo_bpm=band.genre.tempo.default_bpm,

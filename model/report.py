@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
+from math import isnan
 from statistics import median
 from typing import Any
 
@@ -15,6 +16,7 @@ from model.leader import Leader
 from model.lesson import Foretold
 from model.likeness import Likeness, Measured
 from model.rehearsal import Gain
+from model.tally import Habits
 
 CLOSE, FAR = 0.97, 0.85  # relative overlap from which a row is shown green, below which red
 SHOWN = 5  # unreadable files that are named
@@ -122,6 +124,16 @@ def show_leader(leader: Leader, foretold: Foretold, console: Console) -> None:
         table.add_column(heading, justify="right")
     for name, (without, with_it) in (("pitch", foretold.pitch), ("repeat, or none", foretold.form)):
         table.add_row(name, f"{without:.3f}", f"{with_it:.3f}")
+    console.print(table)
+
+
+def show_habits(habits: Habits, console: Console) -> None:
+    """Print how far a band was from real players, and is, kind by kind of choice."""
+    table = Table("choices", title="Total variation from real players")
+    for heading in ("before", "now"):
+        table.add_column(heading, justify="right")
+    for kind, before in habits.first.items():
+        table.add_row(kind, *("–" if isnan(apart) else f"{apart:.3f}" for apart in (before, habits.last[kind])))
     console.print(table)
 
 

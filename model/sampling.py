@@ -7,14 +7,11 @@ through it, moves all hidden states of the bar, as a mood would; then a token is
 as the noise adds to chance. So what is alike in meaning becomes likelier together, for a bar, where the draws of the
 first way know nothing of each other. A draw is perturbation by Gumbel noise (Papandreou and Yuille 2011,
 perturb-and-MAP); here a share of its variance is moved into a space where tokens have neighbours.
-
-Either way a rest, and the pitch that a part struck last, have the odds that the genre leaves them: a band that hears
-only itself rests and stays on a note for longer than real players do.
 """
 
 import math
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Literal
 
@@ -55,8 +52,7 @@ class Piece:
     freedom: Freedom
     guard: Guard  # forbids tokens beyond the grammar
     rng: np.random.Generator  # all its chance
-    lead: Lead | None = None  # what its players agreed on before
-    semitones: Mapping[int, float] = field(default_factory=dict)  # by role: added to the logit of a step of one
+    leads: Sequence[Lead] = ()  # one after the other
 
 
 @dataclass(slots=True, kw_only=True)
@@ -66,7 +62,6 @@ class Singer:
     piece: Piece
     reader: Reader
     odds: Floats  # as `odds_of` says
-    rests: float  # added to the logit of a rest
     same_pitch: float  # added to the logit of the pitch that a part struck last
     moods: np.random.Generator
     deviation: np.float32  # of a mood
@@ -114,7 +109,7 @@ def _singer(piece: Piece, network: Composer, method: Method) -> Singer:
     length = float(network.token.weight.detach().norm(dim=1).mean())
     singer = Singer(
         piece=piece, reader=Reader(piece.bars), odds=odds_of(piece.freedom, cooler=(1 - noise**2) ** 0.5),
-        rests=math.log(piece.freedom.rests), same_pitch=math.log(piece.freedom.same_pitch), moods=piece.rng.spawn(1)[0],
+        same_pitch=math.log(piece.freedom.same_pitch), moods=piece.rng.spawn(1)[0],
         deviation=np.float32(noise * GUMBEL_DEVIATION / length),
         mood=np.zeros(network.architecture.width, dtype=np.float32),
     )  # fmt: skip
@@ -134,14 +129,10 @@ def _sing(stage: Sequence[Singer], hidden: Floats, nearness: Callable[[Floats], 
         singing = [stage[i] for i in free.tolist()]
         logits = nearness(_moved(singing, hidden[free]))
         for singer, row in zip(singing, logits, strict=True):
-            if singer.piece.lead:
-                singer.piece.lead(singer.reader, row)
-            row[t.REST] += singer.rests
+            for lead in singer.piece.leads:
+                lead(singer.reader, row)
             if (last := singer.reader.last_pitch) is not None:
                 row[t.PITCH[last]] += singer.same_pitch
-                if not singer.reader.struck_here:
-                    beside = [t.PITCH[pitch] for pitch in (last - 1, last + 1) if 0 <= pitch < 128]
-                    row[beside] += singer.piece.semitones.get(singer.reader.role, 0.0)
         odds = np.array([singer.odds for singer in singing])
         draws = np.array([singer.piece.rng.random(2) for singer in singing])
         chosen[free] = choose(logits, masks[free], odds, draws)

@@ -12,6 +12,7 @@ from small_composer import small_composer
 
 from model import tokens as t
 from model.band import PHRASE, Band, bars_of, time_signature_of
+from model.calibration import BadCalibration, Calibration
 from model.chart import Chart
 from model.critic import BadCritic, Critic
 from model.errors import NeedsOperator
@@ -311,29 +312,32 @@ def test_bands_of_one_genre_the_same_files_and_one_release_share_a_fingerprint_a
     prints.append(Band.load(genre).fingerprint)
     make_leader().save(tmp_path / "heavy-metal.leader.safetensors")
     prints.append(Band.load(genre).fingerprint)
+    Calibration.none().save(tmp_path / "heavy-metal.calibration.safetensors")
+    prints.append(Band.load(genre).fingerprint)
     monkeypatch.setattr("model.band._release", lambda: b"the next")
     prints.append(Band.load(genre).fingerprint)
 
     assert again == prints[0]
-    assert len(set(prints)) == 6
+    assert len(set(prints)) == 7
 
 
-def test_a_band_can_be_had_without_a_leader_or_critic_that_is_damaged(
+def test_a_band_can_be_had_without_what_is_damaged_and_to_be_trained_anew(
     genre: Genre, network: Composer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     """`lnh leader` said "run `lnh leader` again", and `lnh critic` the like; both refused, for they read the file."""
     monkeypatch.setattr("model.weights.WEIGHTS_FOLDER", tmp_path)
     save_weights(tmp_path / "heavy-metal.safetensors", network, {})
     (tmp_path / "heavy-metal.leader.safetensors").write_bytes(b"damaged")
+    (tmp_path / "heavy-metal.calibration.safetensors").write_bytes(b"damaged")
     (tmp_path / "heavy-metal.critic.safetensors").write_bytes(b"damaged")
+    without = {"with_leader": False, "with_calibration": False, "with_critic": False}
 
-    band = Band.load(genre, with_leader=False, with_critic=False)
+    band = Band.load(genre, **without)
 
-    assert (band.leader, band.critic) == (None, None)
-    with pytest.raises(BadLeader):
-        Band.load(genre, with_critic=False)
-    with pytest.raises(BadCritic):
-        Band.load(genre, with_leader=False)
+    assert (band.leader, band.calibration, band.critic) == (None, None, None)
+    for name, error in zip(without, (BadLeader, BadCalibration, BadCritic), strict=True):
+        with pytest.raises(error):
+            Band.load(genre, **(without | {name: True}))
 
 
 def test_a_genre_that_the_composer_never_heard_of_is_named(genre: Genre):

@@ -73,6 +73,13 @@ def test_a_card_tells_of_a_leader_where_there_is_one(tmp_path: Path):
     assert "`polka.leader.safetensors`" in card(tmp_path, TUNED)
 
 
+def test_a_card_tells_of_a_calibration_where_there_is_one(tmp_path: Path):
+    assert "calibration" not in card(tmp_path, TUNED)
+    (tmp_path / "polka.calibration.safetensors").touch()
+
+    assert "`polka.calibration.safetensors`" in card(tmp_path, TUNED)
+
+
 def test_without_figures_a_card_tells_how_to_make_them(tmp_path: Path):
     assert "lnh evaluate songs --genre polka" in card(tmp_path, TUNED)
 

@@ -18,6 +18,7 @@ from scores import make_score, vary
 from small_composer import small_composer
 
 from model import tokens as t
+from model.calibration import BadCalibration, Calibration
 from model.critic import BadCritic, Critic
 from model.errors import NeedsOperator
 from model.leader import BadLeader, Leader
@@ -54,8 +55,10 @@ READERS: dict[str, tuple[Callable[[Path], Any], ...]] = {
     "critic": (use_critic,),
     "index": (use_index,),
     "leader": (use_leader,),
+    "calibration": (Calibration.load,),
 }
-ERRORS = {"weights": BadWeights, "critic": BadCritic, "index": BadIndex, "leader": BadLeader}
+ERRORS = {"weights": BadWeights, "critic": BadCritic, "index": BadIndex, "leader": BadLeader,
+          "calibration": BadCalibration}  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -65,6 +68,7 @@ def good(tmp_path_factory: pytest.TempPathFactory) -> Path:
     Critic.learn(SONGS[:3], SONGS[3:], {"genre": "polka"}).save(folder / "critic.safetensors")
     build_index(SONGS).save(folder / "index.safetensors")
     make_leader().save(folder / "leader.safetensors")
+    Calibration.none().save(folder / "calibration.safetensors")
     return folder
 
 
@@ -125,7 +129,7 @@ def test_a_header_that_asks_for_more_than_its_file_holds_is_refused_before_it_ge
     [
         ("weights", "architecture"), ("weights", "provenance"), ("weights", "format"), ("critic", "names"),
         ("critic", "provenance"), ("critic", "format"), ("index", "thinning"), ("index", "limit"), ("index", "format"),
-        ("leader", "format"),
+        ("leader", "format"), ("calibration", "format"),
     ],
 )  # fmt: skip
 def test_a_header_of_nonsense_is_refused(good: Path, kind: str, key: str, nonsense: str):

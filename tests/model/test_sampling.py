@@ -19,7 +19,7 @@ from model.genre import Freedom
 from model.network import Cache, Composer
 from model.reader import Reader
 from model.sampling import Floats, Guard, Method, Piece, compose_streams, freedom_at
-from model.score import ROLES, Score
+from model.score import Score
 
 FREE = Freedom(randomness=1, rhythm=1, pitch=1, structure=1, top_p=1, noise=0.5)
 SAFE = Freedom(randomness=0, rhythm=0.5, pitch=0.5, structure=0.5, top_p=0.5, noise=0)
@@ -297,7 +297,6 @@ def test_composing_leaves_the_global_chance_alone():
 
     assert (np.random.random(), torch.rand(1).item()) == expected
 
-
 def test_the_more_odds_the_last_pitch_has_the_oftener_a_note_is_struck_again():
     network = small_composer()
 
@@ -309,40 +308,6 @@ def test_the_more_odds_the_last_pitch_has_the_oftener_a_note_is_struck_again():
     usual, often, always = (struck_again(factor) for factor in (1, 200, 1e9))
 
     assert 3 * usual < often < always
-
-
-def test_a_step_of_a_semitone_can_be_made_likelier_for_one_player_and_chords_have_none_the_more():
-    def steps(factor: float) -> dict[str, tuple[float, float]]:
-        """By role: how often the line moves by a semitone, how often two notes struck at once lie one apart."""
-        odds = {ROLES.index("lead"): float(np.log(factor))}
-        pieces = [replace(make_piece(seed, bars=4), semitones=odds) for seed in range(8)]
-        songs = [reader.score(160.0) for reader in compose_streams(small_composer(), pieces, method="probability")]
-        found: dict[str, tuple[float, float]] = {}
-        for role in ("rhythm", "lead"):
-            parts = [columns(part, song) for song in songs if (part := song.part(role))]
-            line = np.concatenate([np.diff(voice(part)[1]) for part in parts])
-            at_once = np.concatenate([np.diff(part.pitches)[np.diff(part.starts) == 0] for part in parts])
-            found[role] = float((abs(line) == 1).mean()), float((at_once == 1).mean())
-        return found
-
-    usual, often = steps(1.0), steps(1e6)
-
-    assert often["lead"][0] > 2 * usual["lead"][0]
-    assert often["lead"][1] < usual["lead"][1] + 0.05
-    assert often["rhythm"][0] < usual["rhythm"][0] + 0.05
-
-
-def test_the_more_odds_a_rest_has_the_more_bars_are_empty():
-    network = small_composer()
-
-    def empty(factor: float) -> float:
-        songs = compose(network, list(range(8)), bars=4, freedom=replace(FREE, rests=factor))
-        filled = [len(np.unique(columns(part, song).bars)) for song in songs for part in song.parts]
-        return 1 - float(np.mean(filled)) / 4
-
-    never, usual, always = (empty(factor) for factor in (1e-9, 1, 1e9))
-
-    assert never == 0 < usual < always
 
 
 def test_drums_have_no_last_pitch_and_other_parts_keep_theirs_through_a_rest():

@@ -15,6 +15,7 @@ from scores import make_score
 from small_composer import as_tensors, small_composer
 
 from model import tokens as t
+from model.calibration import Calibration
 from model.critic import Critic
 from model.errors import CannotWrite, NeedsOperator
 from model.network import input_rows
@@ -93,7 +94,8 @@ def test_a_full_disk_is_said_to_be_full_and_what_was_there_stays(weights: Path, 
 
     monkeypatch.setattr(os, "fsync", full)
     songs = [make_score(4)]
-    writers = [build_index(songs).save, Critic.learn(songs, songs, {}).save, make_leader().save]
+    writers = [build_index(songs).save, Critic.learn(songs, songs, {}).save, make_leader().save,
+               Calibration.none().save]  # fmt: skip
 
     for save in (partial(save_weights, network=small_composer(), provenance={}), *writers):
         with pytest.raises(CannotWrite, match=r"polka\.safetensors: no space left on this disk"):

@@ -1,0 +1,166 @@
+"""Counting what players choose, song by song, and calibrating a band until its counts are those of real players.
+
+Choices are counted as tokens say them, so that what is repeated counts once. A share of a song is one of the choices of
+one kind that a player has made in it; each song counts alike, however much is played.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from math import nan
+
+import numpy as np
+from numpy.typing import NDArray
+from rich.progress import Progress
+
+from model import tokens as t
+from model.band import Band
+from model.calibration import (
+    ENOUGH,
+    INSIDE,
+    LONGEST_WAIT,
+    MORE,
+    OUTSIDE,
+    REPEAT,
+    REST,
+    SIZES,
+    WIDEST_STEP,
+    Calibration,
+)
+from model.features import columns, sounds_in
+from model.reader import Reader
+from model.rehearsal import takes_of
+from model.score import DURATIONS, ROLES, Score
+
+FEWEST_CHOICES = 8  # of a kind, by a player in a song of which shares are taken
+FEWEST_SONGS = 5
+FIRST_SEED = 3_100_000_000  # far from those that people give, and from those of critics
+GAINS = (0.7, 0.7, 0.7, 0.5, 0.5, 0.5, 0.4, 0.4, 0.4, 0.4, 0.4, 0.4)  # of each rehearsal: how much of a fault it mends
+AVERAGED = 6  # what the last so many come to
+EVEN = 0.02  # of all shares are even ones: so that nothing is taken for impossible
+FARTHEST = 2.0  # nats; what would need more is done by some players always and by others never, and not by chance
+OTHER_FORM = 2
+
+Floats = NDArray[np.float64]
+Table = dict[str, Floats]  # by kind of choice: (ROLES, choices)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Habits:
+    """How far a band is from real players, kind by kind of choice: total variation, mean over those who play.
+
+    NaN for what nobody does often enough.
+    """
+
+    first: dict[str, float]  # in the first rehearsal
+    last: dict[str, float]  # and in the last
+
+
+def calibrate(
+    band: Band, real: Sequence[Score], *, songs: int, bars: int, progress: Progress
+) -> tuple[Calibration, Habits]:
+    """Let a band rehearse until it has the habits of real players; a calibration that it has is forgotten.
+
+    Args:
+        band: The band.
+        real: Real songs.
+        songs: How many are played in each of the rehearsals, one after the other.
+        bars: Length of each.
+        progress: Where to show how far it is.
+    """
+    corpus, players = band.genre.archives[0], [ROLES.index(role) for role in band.roles]
+    wanted = shares([tally(score, corpus) for score in progress.track(real, description="Real songs")])
+    task = progress.add_task("Rehearsing", total=songs * len(GAINS))
+    found, faults, latest = Calibration.none(), [], []
+    for number, gain in enumerate(GAINS):
+        rehearsing, first_seed = replace(band, calibration=found), FIRST_SEED + number * songs
+        counts = []
+        for take in takes_of(rehearsing, bars=bars, first_seed=first_seed, most=songs):
+            counts.append(tally(take, corpus))
+            progress.advance(task)
+        own = shares(counts)
+        faults.append({kind: _apart(wanted[kind][players], own[kind][players]) for kind in SIZES})
+        found = _mended(found, wanted, own, gain)
+        latest.append(found)
+    mean = {kind: np.mean([getattr(each, kind) for each in latest[-AVERAGED:]], axis=0) for kind in SIZES}
+    return Calibration(**mean), Habits(first=faults[0], last=faults[-1])
+
+
+def _mended(calibration: Calibration, wanted: Table, own: Table, gain: float) -> Calibration:
+    """With the logarithm of what was wanted for each time that it was done; on average nothing is added."""
+    tables = {}
+    for kind in SIZES:
+        nats = getattr(calibration, kind) + np.nan_to_num(gain * np.log(wanted[kind] / own[kind]))
+        nats -= np.nan_to_num(wanted[kind] * nats).sum(1, keepdims=True)
+        tables[kind] = nats.clip(-FARTHEST, FARTHEST).astype(np.float32)
+    return Calibration(**tables)
+
+
+def _apart(wanted: Floats, own: Floats) -> float:
+    apart = abs(wanted - own).sum(1) / 2
+    known = ~np.isnan(apart)
+    return float(apart[known].mean()) if known.any() else nan
+
+
+def shares(songs: Sequence[Table]) -> Table:
+    """Of each kind of choice, how often players choose which: (ROLES, choices), all above 0, rows of sum 1.
+
+    NaN where fewer than FEWEST_SONGS tell.
+    """
+    found = {}
+    for kind, size in SIZES.items():
+        counts = np.array([song[kind] for song in songs])  # (songs, ROLES, choices)
+        made = counts.sum(2, keepdims=True)
+        tells = made >= FEWEST_CHOICES
+        own = np.where(tells, counts / np.maximum(made, 1), 0).sum(0) / np.maximum(tells.sum(0), 1)
+        found[kind] = np.where(tells.sum(0) >= FEWEST_SONGS, (1 - EVEN) * own + EVEN / size, np.nan)
+    return found
+
+
+def tally(score: Score, corpus: str) -> Table:
+    """How often each player of a song has chosen what."""
+    counts = {kind: np.zeros((len(ROLES), size)) for kind, size in SIZES.items()}
+    reader = Reader(len(score.time_signatures))
+    for token in t.encode(_on_grid(score), corpus):
+        if reader.role < len(ROLES):
+            for kind, choice in _choices(reader, token):
+                counts[kind][reader.role, choice] += 1
+        reader.push(token)
+    parts = [columns(part, score) for part in score.parts if part.role != "drums" and part.notes]
+    for part in parts:
+        others = [other for other in parts if other is not part and other.role != "lead"]
+        inside = sounds_in(part, others, score.ticks)
+        counts["harmony"][ROLES.index(part.role), [OUTSIDE, INSIDE]] = (~inside).sum(), inside.sum()
+    return counts
+
+
+def _choices(reader: Reader, token: int) -> list[tuple[str, int]]:
+    """What a token chooses, of each kind."""
+    if reader.fresh:
+        return [("forms", REST if token == t.REST else REPEAT if token in t.REPEAT else OTHER_FORM)]
+    if token in t.ACCENT:
+        return []
+    on = token in t.AT or token == t.DONE
+    chosen = [("together", ENOUGH if on else MORE)] if reader.struck_here else []
+    if on:
+        wait = (token - t.AT.start if token in t.AT else reader.bar_ticks) - reader.position
+        return [*chosen, ("waits", min(wait, LONGEST_WAIT))]
+    if token in t.PITCH:
+        if reader.struck_here or reader.last_pitch is None:
+            return chosen
+        return [*chosen, ("steps", min(abs(token - t.PITCH.start - reader.last_pitch), WIDEST_STEP))]
+    kind, tokens = next(each for each in WORDS if token in each[1])
+    return [*chosen, (kind, token - tokens.start)]
+
+
+WORDS = (("durations", t.DURATION), ("shapes", t.SHAPE), ("hits", t.HIT))
+_GRID = np.array(DURATIONS)
+
+
+def _on_grid(score: Score) -> Score:
+    """With the nearest durations that there are tokens for; a note cut short may have another."""
+    parts = tuple(
+        replace(part, notes=tuple(
+            replace(note, duration=int(_GRID[abs(_GRID - note.duration).argmin()])) for note in part.notes
+        )) for part in score.parts
+    )  # fmt: skip
+    return replace(score, parts=parts)

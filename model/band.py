@@ -49,7 +49,7 @@ class Band:
     @classmethod
     def load(cls, genre: Genre, *, with_leader: bool = True, with_calibration: bool = True,
              with_critic: bool = True) -> Self:  # fmt: skip
-        """Get a genre's band ready; one who is to be trained anew, or by what is, comes without the old one.
+        """Get a genre's band ready; without those who are to be trained anew, or after what is.
 
         Raises:
             BadGenre: The composer knows no songs of that name.

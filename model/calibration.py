@@ -10,28 +10,32 @@ generation" (2021, arXiv:2012.11635). There the whole text is tilted; here each 
 stochastic approximation (Robbins and Monro 1951) on the band's own songs.
 """
 
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
-from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save
 
 from model import tokens as t
 from model.chart import TEMPLATES, Chart
-from model.errors import NeedsOperator, write_whole
+from model.errors import NeedsOperator
 from model.reader import DRUMS, Reader
 from model.score import ROLES
+from model.tables import load_tables, save_tables
 
 FORMAT = 1  # of the file
 WIDEST_STEP = 13  # semitones; wider ones count as this
 LONGEST_WAIT = 48  # ticks; longer ones count as this
-REST, REPEAT = range(2)  # columns of `forms`; the third: any other bar
+REST, REPEAT, OTHER = range(3)  # columns of `forms`
 MORE, ENOUGH = range(2)  # columns of `together`
 OUTSIDE, INSIDE = range(2)  # columns of `harmony`
+WORDS = {"durations": t.DURATION, "shapes": t.SHAPE, "hits": t.HIT}  # choices that are tokens
+SIZES = {  # how many choices there are of each kind
+    **{kind: len(tokens) for kind, tokens in WORDS.items()},
+    "steps": WIDEST_STEP + 1, "waits": LONGEST_WAIT + 1, "forms": 3, "together": 2, "harmony": 2,
+}  # fmt: skip
 
 Floats = NDArray[np.float32]
 
@@ -85,8 +89,8 @@ class Calibration:
     def _words(self) -> Floats:
         """What needs no context but whether something is struck at this position: (ROLES, 2, vocabulary)."""
         words = np.zeros((len(ROLES), 2, len(t.NAMES)), np.float32)
-        for tokens, nats in ((t.DURATION, self.durations), (t.SHAPE, self.shapes), (t.HIT, self.hits)):
-            words[:, :, tokens.start : tokens.stop] = nats[:, None]
+        for kind, tokens in WORDS.items():
+            words[:, :, tokens.start : tokens.stop] = getattr(self, kind)[:, None]
         for tokens in (t.DURATION, t.SHAPE, t.PITCH, t.HIT):
             words[:, 1, tokens.start : tokens.stop] += self.together[:, [MORE]] - self.together[:, [ENOUGH]]
         words[:, :, t.REST] = self.forms[:, [REST]]
@@ -106,7 +110,7 @@ class Calibration:
 
     def save(self, path: Path) -> None:
         """Write it as safetensors."""
-        write_whole(path, save(asdict(self), metadata={"format": str(FORMAT)}))
+        save_tables(path, asdict(self), FORMAT)
 
     @classmethod
     def load(cls, path: Path) -> Self:
@@ -115,26 +119,15 @@ class Calibration:
         Raises:
             BadCalibration: Damaged, or of another version.
         """
-        try:
-            with safe_open(path, framework="numpy") as file:
-                version = (file.metadata() or {})["format"]
-                tables = {each.name: file.get_tensor(each.name) for each in fields(cls)}
-        except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
-            raise BadCalibration(f"{path}: no calibration to be read ({error}); run `lnh calibrate` again") from error
-        if version != str(FORMAT):
-            raise BadCalibration(f"{path}: a calibration of format {version}, not {FORMAT}; run `lnh calibrate` again")
+        tables = load_tables(
+            path, SIZES, FORMAT, what="calibration", command="calibrate", error=BadCalibration
+        )  # fmt: skip
         if not all(
             table.dtype == np.float32 and table.shape == (len(ROLES), SIZES[name]) and np.isfinite(table).all()
             for name, table in tables.items()
         ):
             raise BadCalibration(f"{path}: its numbers do not belong together; run `lnh calibrate` again")
         return cls(**tables)
-
-
-SIZES: dict[str, int] = {
-    "steps": WIDEST_STEP + 1, "waits": LONGEST_WAIT + 1, "durations": len(t.DURATION), "shapes": len(t.SHAPE),
-    "hits": len(t.HIT), "forms": 3, "together": 2, "harmony": 2,
-}  # fmt: skip
 
 
 def calibration_path(weights: Path) -> Path:

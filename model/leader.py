@@ -21,14 +21,13 @@ from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
-from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save
 
 from model import tokens as t
 from model.chart import CHORDS, FARTHEST_RETURN, QUALITIES, TEMPLATES, Chart, new_chart
-from model.errors import NeedsOperator, write_whole
+from model.errors import NeedsOperator
 from model.reader import DRUMS, Reader
 from model.score import ROLES, TICKS_PER_BEAT, TIME_SIGNATURES, TimeSignature
+from model.tables import load_tables, save_tables
 
 FORMAT = 2  # of the file
 PLACES = 3  # on the beat, on its half, elsewhere
@@ -131,7 +130,7 @@ class Leader:
 
     def save(self, path: Path) -> None:
         """Write the leader as safetensors."""
-        write_whole(path, save(asdict(self), metadata={"format": str(FORMAT)}))
+        save_tables(path, asdict(self), FORMAT)
 
     @classmethod
     def load(cls, path: Path) -> Self:
@@ -140,14 +139,8 @@ class Leader:
         Raises:
             BadLeader: Damaged, or of another version.
         """
-        try:
-            with safe_open(path, framework="numpy") as file:
-                version = (file.metadata() or {})["format"]
-                leader = cls(**{each.name: file.get_tensor(each.name) for each in fields(cls)})
-        except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
-            raise BadLeader(f"{path}: no leader to be read ({error}); run `lnh leader` again") from error
-        if version != str(FORMAT):
-            raise BadLeader(f"{path}: a leader of format {version}, not {FORMAT}; run `lnh leader` again")
+        names = [each.name for each in fields(cls)]
+        leader = cls(**load_tables(path, names, FORMAT, what="leader", command="leader", error=BadLeader))
         if not leader._belong_together():
             raise BadLeader(f"{path}: its numbers do not belong together; run `lnh leader` again")
         return leader

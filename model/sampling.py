@@ -7,6 +7,8 @@ through it, moves all hidden states of the bar, as a mood would; then a token is
 as the noise adds to chance. So what is alike in meaning becomes likelier together, for a bar, where the draws of the
 first way know nothing of each other. A draw is perturbation by Gumbel noise (Papandreou and Yuille 2011,
 perturb-and-MAP); here a share of its variance is moved into a space where tokens have neighbours.
+
+Either way the pitch that a part struck last has the odds that the genre leaves it: `Freedom.same_pitch`.
 """
 
 import math

@@ -19,11 +19,13 @@ from model.calibration import (
     INSIDE,
     LONGEST_WAIT,
     MORE,
+    OTHER,
     OUTSIDE,
     REPEAT,
     REST,
     SIZES,
     WIDEST_STEP,
+    WORDS,
     Calibration,
 )
 from model.features import columns, sounds_in
@@ -38,7 +40,6 @@ GAINS = (0.7, 0.7, 0.7, 0.5, 0.5, 0.5, 0.4, 0.4, 0.4, 0.4, 0.4, 0.4)  # of each 
 AVERAGED = 6  # what the last so many come to
 EVEN = 0.02  # of all shares are even ones: so that nothing is taken for impossible
 FARTHEST = 2.0  # nats; what would need more is done by some players always and by others never, and not by chance
-OTHER_FORM = 2
 
 Floats = NDArray[np.float64]
 Table = dict[str, Floats]  # by kind of choice: (ROLES, choices)
@@ -136,7 +137,7 @@ def tally(score: Score, corpus: str) -> Table:
 def _choices(reader: Reader, token: int) -> list[tuple[str, int]]:
     """What a token chooses, of each kind."""
     if reader.fresh:
-        return [("forms", REST if token == t.REST else REPEAT if token in t.REPEAT else OTHER_FORM)]
+        return [("forms", REST if token == t.REST else REPEAT if token in t.REPEAT else OTHER)]
     if token in t.ACCENT:
         return []
     on = token in t.AT or token == t.DONE
@@ -148,11 +149,10 @@ def _choices(reader: Reader, token: int) -> list[tuple[str, int]]:
         if reader.struck_here or reader.last_pitch is None:
             return chosen
         return [*chosen, ("steps", min(abs(token - t.PITCH.start - reader.last_pitch), WIDEST_STEP))]
-    kind, tokens = next(each for each in WORDS if token in each[1])
+    kind, tokens = next(each for each in WORDS.items() if token in each[1])
     return [*chosen, (kind, token - tokens.start)]
 
 
-WORDS = (("durations", t.DURATION), ("shapes", t.SHAPE), ("hits", t.HIT))
 _GRID = np.array(DURATIONS)
 
 

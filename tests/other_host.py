@@ -35,10 +35,10 @@ class OtherHost:
         """As the other host calls it."""
         return f"redis://{OURS}:6379/0"
 
-    def pull(self) -> None:
+    def cut(self) -> None:
         subprocess.run([*self.near, "ip", "link", "set", "near", "down"], check=True)
 
-    def plug(self) -> None:
+    def mend(self) -> None:
         subprocess.run([*self.near, "ip", "link", "set", "near", "up"], check=True)
 
 

@@ -50,18 +50,28 @@ def open_jobs(redis):
     return [sum(jobs_by_state(queue, redis).values()) for queue in ("compose", "deliver-mastodon")]
 
 
+def answered(ledger, key):
+    row = ledger.find(key)
+    return row and row.state == "posted"
+
+
+def lose_the_worker_in_the_middle_of_a_song(line, places, network, ledger, redis):
+    """Key of the song, which another worker has played when the first is heard again."""
+    key = network.post(ASK.format(1))
+    wait_until(lambda: in_hand(redis))
+    line.cut()
+    with started("stub_studio.py", 0, **places):
+        wait_until(lambda: answered(ledger, key))
+    line.mend()
+    return key
+
+
 def test_a_worker_that_comes_back_late_answers_nothing_twice(wire, places, network, ledger, redis):
     with started("stub_studio.py", 5, **{**places, "REDIS_URL": wire.redis_url}) as cut_off:
-        first = network.post(ASK.format(1))
-        wait_until(lambda: in_hand(redis))
-        wire.cut()
-        with started("stub_studio.py", 0, **places):
-            wait_until(lambda: ledger.find(first).state == "posted")
-
-        wire.mend()
+        first = lose_the_worker_in_the_middle_of_a_song(wire, places, network, ledger, redis)
 
         second = network.post(ASK.format(2))  # only the one that was cut off is left to play it
-        wait_until(lambda: ledger.find(second) and ledger.find(second).state == "posted")
+        wait_until(lambda: answered(ledger, second))
         wait_until(lambda: open_jobs(redis) == [0, 0])
         assert cut_off.poll() is None
     assert [reply["key"] for reply in network.replies] == [first, second]
@@ -79,7 +89,7 @@ def test_two_workers_that_play_one_song_answer_it_once_and_both_call_it_done(wir
 
             wire.mend()
 
-            wait_until(lambda: ledger.find(key).state == "posted")
+            wait_until(lambda: answered(ledger, key))
             wait_until(lambda: open_jobs(redis) == [0, 0])
             for worker in (cut_off, other):
                 worker.terminate()
@@ -95,22 +105,17 @@ def test_a_host_whose_cable_is_pulled_in_the_middle_of_a_song_and_then_while_it_
         here, there = {**places, "REDIS_URL": f"unix://{host.socket}"}, {**places, "REDIS_URL": host.redis_url}
         redis = connect(here["REDIS_URL"])
         with bot_at_work(here, network) as ledger, started("stub_studio.py", 5, on=host.far, **there) as far:
-            first = network.post(ASK.format(1))
-            wait_until(lambda: in_hand(redis))
-            host.pull()
-            with started("stub_studio.py", 0, **here):
-                wait_until(lambda: ledger.find(first).state == "posted")
-            host.plug()
+            first = lose_the_worker_in_the_middle_of_a_song(host, here, network, ledger, redis)
             second = network.post(ASK.format(2))
-            wait_until(lambda: ledger.find(second) and ledger.find(second).state == "posted")
+            wait_until(lambda: answered(ledger, second))
 
-            host.pull()
+            host.cut()
 
             third = network.post(ASK.format(3))  # mostly Redis sends it to the one that cannot hear it
             wait_until(lambda: ledger.find(third))
             with started("stub_studio.py", 0, **here):
-                wait_until(lambda: ledger.find(third).state == "posted")
-            host.plug()
+                wait_until(lambda: answered(ledger, third))
+            host.mend()
             wait_until(lambda: open_jobs(redis) == [0, 0])
             assert far.poll() is None
     assert [reply["key"] for reply in network.replies] == [first, second, third]

@@ -47,9 +47,9 @@ class Band:
     fingerprint: str = ""  # of the genre, the files it was loaded from, the code; bands of the same one play the same
 
     @classmethod
-    def load(cls, genre: Genre, *, with_leader: bool = True, with_calibration: bool = True,
+    def load(cls, genre: Genre, *, device: str = "cpu", with_leader: bool = True, with_calibration: bool = True,
              with_critic: bool = True) -> Self:  # fmt: skip
-        """Get a genre's band ready; without those who are to be trained anew, or after what is.
+        """Get a genre's band ready, on a torch device; without those who are to be trained anew, or after what is.
 
         Raises:
             BadGenre: The composer knows no songs of that name.
@@ -67,7 +67,7 @@ class Band:
         )
         return cls(
             genre=genre,
-            network=load_weights(path).at_rest(),
+            network=load_weights(path).to(device).at_rest(),
             known_songs=Index.load(index) if index.is_file() else None,
             critic=Critic.load(critic) if with_critic and critic.is_file() else None,
             leader=Leader.load(leader) if with_leader and leader.is_file() else None,

@@ -1,4 +1,4 @@
-"""Where the composer learns: on the processor or on a GPU."""
+"""Where the composer learns or plays: on the processor or on a GPU."""
 
 import torch
 

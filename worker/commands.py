@@ -17,10 +17,18 @@ from worker.service import Service, look_again
 from worker.settings import StudioSettings, read_environment
 from worker.store import Store
 
+ON_A_GPU = 16  # songs composed together there, their takes all at once
+
+on_device = click.option(
+    "--device", type=click.Choice(["cpu", "cuda"]), default="cpu", show_default=True,
+    help="Where the composer plays. Songs are the same wherever there is a CPU; on a GPU many are composed at once.",
+)  # fmt: skip
+
 
 @click.command("work")
 @click.option("--queue", default=COMPOSE, show_default=True, help="Take jobs from this queue.")
-def work_command(queue: str) -> None:
+@on_device
+def work_command(queue: str, device: str) -> None:
     """Compose and produce what is queued, until SIGTERM or Ctrl-C; a second one puts the song in hand back.
 
     SIGHUP has the genre files and their weights read again, before the next song.
@@ -28,6 +36,7 @@ def work_command(queue: str) -> None:
     settings = StudioSettings.from_environment(read_environment())
     redis, genres = connect(settings.redis_url), load_genres()
     from model.band import Band, keep_to_one_core  # noqa: PLC0415  torch takes seconds, `--help` should not
+    from model.device import choose_device  # noqa: PLC0415
     from worker.check import find_programs, find_soundfonts  # noqa: PLC0415
     from worker.company import composing_for  # noqa: PLC0415
     from worker.jobs import Studio  # noqa: PLC0415
@@ -38,7 +47,8 @@ def work_command(queue: str) -> None:
     find_soundfonts(genres)
     store = Store(settings.store_url)
     store.examine()
-    studio = Studio(genres, composing_for(queue, redis, Band.load), produce, store, Queues(redis))
+    load = partial(Band.load, device=choose_device(device))
+    studio = Studio(genres, composing_for(queue, redis, load), produce, store, Queues(redis))
 
     def learn_anew() -> None:
         genres = load_genres()
@@ -67,10 +77,11 @@ class Wish(Protocol):
 @click.option("--midi-only", is_flag=True, help="Only the score, which takes a fraction of the time.")
 @click.option("--stems", is_flag=True, help="Leave each player as FLAC, too, before the master.")
 @click.option("--out", "folder", metavar="DIR", default="out", show_default=True, type=click.Path(path_type=Path))
+@on_device
 @click.pass_obj
 def compose_command(
     read_line: Callable[[str], Wish], /, *, line: str, seed: int, count: int, bars: int | None,
-    seconds: float | None, midi_only: bool, stems: bool, folder: Path,
+    seconds: float | None, midi_only: bool, stems: bool, folder: Path, device: str,
 ) -> None:  # fmt: skip
     """Music straight from the model. LINE is what one would post, with or without a title and the word /compose.
 
@@ -98,11 +109,12 @@ def compose_command(
         )
         for number in range(seed, seed + count)
     ]  # fmt: skip
-    _compose(songs, folder, midi_only, stems)
+    _compose(songs, folder, midi_only, stems, device)
 
 
-def _compose(songs: list[ComposeRequest], folder: Path, midi_only: bool, stems: bool) -> None:
+def _compose(songs: list[ComposeRequest], folder: Path, midi_only: bool, stems: bool, device: str) -> None:
     from model.band import Band, keep_to_one_core  # noqa: PLC0415  torch takes seconds, `--help` should not
+    from model.device import choose_device  # noqa: PLC0415
     from worker.company import MOST  # noqa: PLC0415
     from worker.produce import produce, write_score  # noqa: PLC0415
 
@@ -111,15 +123,16 @@ def _compose(songs: list[ComposeRequest], folder: Path, midi_only: bool, stems: 
     errors = Console(stderr=True)
     with Progress(console=errors, transient=True, disable=not errors.is_terminal) as progress:
         task = progress.add_task(f"{genre.title}", total=len(songs))
-        band = Band.load(genre)
+        band = Band.load(genre, device=choose_device(device))
 
         def finished(name: str) -> None:
             progress.advance(task)
             click.echo(folder / name)
 
         if midi_only:
-            for first in range(0, len(songs), MOST):
-                together = songs[first : first + MOST]
+            most = MOST if device == "cpu" else ON_A_GPU
+            for first in range(0, len(songs), most):
+                together = songs[first : first + most]
                 for song, score in zip(together, band.compose_all(together), strict=True):
                     write_score(song, score, genre, folder)
                     finished(f"{song.key}.mid")

@@ -37,6 +37,15 @@ def test_songs_composed_together_are_those_of_their_seeds(tmp_path):
     assert len({Path(name).read_bytes() for name in together}) == 5
 
 
+def test_a_gpu_that_is_not_there_is_missed(monkeypatch):
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+
+    result = CliRunner().invoke(lnh, ["compose", "/g folk", "--midi-only", "--bars", "2", "--device", "cuda"])
+
+    assert isinstance(result.exception, NeedsOperator)
+    assert "no GPU" in str(result.exception)
+
+
 def test_seeds_that_would_begin_again_at_0_are_refused():
     result = CliRunner().invoke(lnh, ["compose", "/g folk", "--midi-only", "--seed", f"{2**32 - 1}", "--count", "2"])
 

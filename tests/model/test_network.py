@@ -163,3 +163,21 @@ def test_drums_that_were_struck_do_not_move():
 
     assert moved[0, 0] == t.HIT[5]
     assert inputs_moved[0, 0, column] == 130 + 5
+
+
+def test_all_that_is_heard_lies_on_the_device_of_the_network():
+    network, meta = small_composer().to("meta"), torch.device("meta")  # which refuses to add what lies elsewhere
+    cache = Cache(network.architecture, 100, meta)
+    tokens = torch.zeros(100, 9, dtype=torch.long, device=meta)
+    inputs = torch.zeros(100, 9, len(INPUTS), dtype=torch.long, device=meta)
+
+    with torch.no_grad():
+        read = network.hidden(tokens, inputs, cache)
+        network.forget(cache, 2, 4)
+        heard = network(tokens[:, :1], inputs[:, :1], cache)
+
+    assert (read.device, read.shape) == (meta, (100, 9, network.architecture.width))
+    assert (heard.device, heard.shape) == (meta, (100, 1, len(t.NAMES)))
+    assert (cache.memory.device, cache.length) == (meta, 7)
+    with pytest.raises(RuntimeError, match="meta"):
+        network.hidden(tokens, torch.zeros(inputs.shape, dtype=torch.long))

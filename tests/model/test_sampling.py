@@ -247,6 +247,19 @@ def test_a_hundred_songs_at_once_as_on_a_gpu_are_the_songs_composed_alone(
     assert all(len(song.time_signatures) == 1 for song in together)
 
 
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU here")
+@pytest.mark.parametrize("window", [64, 256])
+def test_a_hundred_songs_at_once_on_a_gpu_are_mostly_the_songs_composed_here(window: int):
+    seeds = list(range(100))
+    here = compose(small_composer(window=window), seeds[::5])
+
+    there = compose(small_composer(window=window).to("cuda"), seeds)
+
+    same = sum(one == other for one, other in zip(there[::5], here, strict=True))
+    assert same > 10  # of 20: the sums are others
+    assert all(len(song.time_signatures) == 1 for song in there)
+
+
 def test_songs_side_by_side_may_differ_in_all_that_was_asked():
     network = small_composer()
     asked = [(1, 1, FREE), (2, 3, FREE), (3, 1, SAFE)]

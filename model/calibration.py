@@ -25,16 +25,17 @@ from model.reader import DRUMS, Reader
 from model.score import ROLES
 from model.tables import load_tables, save_tables
 
-FORMAT = 1  # of the file
+FORMAT = 2  # of the file
 WIDEST_STEP = 13  # semitones; wider ones count as this
 LONGEST_WAIT = 48  # ticks; longer ones count as this
 REST, REPEAT, OTHER = range(3)  # columns of `forms`
 MORE, ENOUGH = range(2)  # columns of `together`
 OUTSIDE, INSIDE = range(2)  # columns of `harmony`
+NEW, MADE = range(2)  # columns of `figures`
 WORDS = {"durations": t.DURATION, "shapes": t.SHAPE, "hits": t.HIT}  # choices that are tokens
 SIZES = {  # how many choices there are of each kind
     **{kind: len(tokens) for kind, tokens in WORDS.items()},
-    "steps": WIDEST_STEP + 1, "waits": LONGEST_WAIT + 1, "forms": 3, "together": 2, "harmony": 2,
+    "steps": WIDEST_STEP + 1, "waits": LONGEST_WAIT + 1, "forms": 3, "together": 2, "harmony": 2, "figures": 2,
 }  # fmt: skip
 
 Floats = NDArray[np.float32]
@@ -59,6 +60,7 @@ class Calibration:
     forms: Floats  # (ROLES, 3): a bar of rest, a repeated one, any other
     together: Floats  # (ROLES, 2): one more at a position where something is struck, or enough
     harmony: Floats  # (ROLES, 2): a pitch class outside what others sound, or inside; in silence, the chart's chord
+    figures: Floats  # (ROLES, 2): an interval that the part has not struck yet at this position of a bar, or has
 
     @classmethod
     def none(cls) -> Self:
@@ -81,6 +83,7 @@ class Calibration:
         pitches = logits[t.PITCH.start : t.PITCH.stop]
         if not reader.struck_here and reader.last_pitch is not None:
             pitches += self._steps[role, reader.last_pitch]
+            pitches += self.figures[role][reader.figures.astype(np.intp)]
         harmony = reader.harmony or (CLASSES[chart.chord_at(reader.bar, position, ticks)] if chart else 0)
         if harmony:
             pitches += self.harmony[role][IN_SET[harmony]]

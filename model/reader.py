@@ -107,6 +107,7 @@ def _hits_beside(struck: frozenset[int]) -> tuple[bool, ...]:
 
 
 _SILENCE = grid((), False)
+_NO_FIGURES = np.zeros(256, dtype=np.bool_)  # by interval + 128
 _SHAPE_NUMBERS = {shape: number for number, shape in enumerate(t.SHAPES)}
 _WHOLE_BARS = {t.DONE, t.REST, *t.REPEAT, *t.DOUBLE, *t.ROOT}
 
@@ -131,6 +132,7 @@ class Reader:
         self._counts = [0] * 12  # strikes by pitch class so far
         self._scale = 0  # the most frequent of them, as a bit set
         self._last = [0] * len(ROLES)  # by role: lowest pitch + 1 of the last strike
+        self._figures: list[dict[int, NDArray[np.bool_]]] = [{} for _ in ROLES]  # by role and position: `figures`
         self._held: list[dict[int, int]] = [{} for _ in ROLES]  # by role: notes of full bars that end later, by pitch
         self.tempo_bpm = 120
         self.last = -1
@@ -211,6 +213,15 @@ class Reader:
         return last - 1 if last else None
 
     @property
+    def figures(self) -> NDArray[np.bool_]:
+        """Which pitches (128,) make a figure that this part, which has a last pitch, has made before in this song.
+
+        A figure is an interval from the last pitch, struck at a position of a bar.
+        """
+        last = self._last[self.role] - 1
+        return self._figures[self.role].get(self.position, _NO_FIGURES)[128 - last : 256 - last]
+
+    @property
     def bar_ticks(self) -> int:
         """Length of the bar that is written now."""
         return ticks_per_bar(TIME_SIGNATURES[self.signatures[-1]])
@@ -227,6 +238,8 @@ class Reader:
             self._struck, self._chords = set(), 0
             self._listen()
         elif token in t.PITCH:
+            if not self.struck_here and self.last_pitch is not None:
+                self._remember(token - t.PITCH.start - self.last_pitch)
             self._strike(tuple(token - t.PITCH.start + step for step in self._shape), self._duration)
         elif token in t.HIT:
             self._strike(t.HITS[token - t.HIT.start], DRUM_DURATION)
@@ -263,6 +276,10 @@ class Reader:
         if token == t.REST:
             return (), {}, t.MOST_BACK + 1
         return tuple(sorted(self._notes)), self._accents, t.MOST_BACK + 4
+
+    def _remember(self, interval: int) -> None:
+        made = self._figures[self.role].setdefault(self.position, np.zeros_like(_NO_FIGURES))
+        made[128 + interval] = True
 
     def _strike(self, pitches: tuple[int, ...], duration: int) -> None:
         self._notes += [(self.position, duration, pitch) for pitch in pitches if pitch not in self._struck]

@@ -18,7 +18,9 @@ from model.calibration import (
     ENOUGH,
     INSIDE,
     LONGEST_WAIT,
+    MADE,
     MORE,
+    NEW,
     OTHER,
     OUTSIDE,
     REPEAT,
@@ -29,9 +31,10 @@ from model.calibration import (
     Calibration,
 )
 from model.features import columns, sounds_in
+from model.midi import nearest_duration
 from model.reader import Reader
 from model.rehearsal import takes_of
-from model.score import DURATIONS, ROLES, Score
+from model.score import ROLES, Score
 
 FEWEST_CHOICES = 8  # of a kind, by a player in a song of which shares are taken
 FEWEST_SONGS = 5
@@ -148,19 +151,17 @@ def _choices(reader: Reader, token: int) -> list[tuple[str, int]]:
     if token in t.PITCH:
         if reader.struck_here or reader.last_pitch is None:
             return chosen
-        return [*chosen, ("steps", min(abs(token - t.PITCH.start - reader.last_pitch), WIDEST_STEP))]
+        pitch = token - t.PITCH.start
+        step = min(abs(pitch - reader.last_pitch), WIDEST_STEP)
+        return [*chosen, ("steps", step), ("figures", MADE if reader.figures[pitch] else NEW)]
     kind, tokens = next(each for each in WORDS.items() if token in each[1])
     return [*chosen, (kind, token - tokens.start)]
 
 
-_GRID = np.array(DURATIONS)
-
-
 def _on_grid(score: Score) -> Score:
-    """With the nearest durations that there are tokens for; a note cut short may have another."""
+    """With durations that there are tokens for; a note cut short may have another."""
     parts = tuple(
-        replace(part, notes=tuple(
-            replace(note, duration=int(_GRID[abs(_GRID - note.duration).argmin()])) for note in part.notes
-        )) for part in score.parts
-    )  # fmt: skip
+        replace(part, notes=tuple(replace(note, duration=nearest_duration(note.duration)) for note in part.notes))
+        for part in score.parts
+    )
     return replace(score, parts=parts)

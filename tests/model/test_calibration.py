@@ -17,6 +17,7 @@ from model.band import Band
 from model.calibration import (
     ENOUGH,
     INSIDE,
+    MADE,
     REPEAT,
     REST,
     SIZES,
@@ -109,11 +110,24 @@ def test_a_pitch_is_held_to_what_others_sound_and_beside_silence_to_the_chord_of
     assert {pitch % 12 for pitch in np.flatnonzero(logits[t.PITCH.start : t.PITCH.stop])} == inside
 
 
+def test_an_interval_that_a_part_has_struck_at_this_position_of_a_bar_is_a_figure_that_it_knows():
+    reader = Reader(4)
+    first = [t.AT[0], t.DURATION[3], t.PITCH[60], t.AT[12], t.PITCH[64], t.DONE]
+    second = [t.AT[0], t.PITCH[50], t.AT[12]]
+    for token in [*t.header("folk", 120, ["lead"]), t.BAR[0], *first, t.BAR[0], *second]:
+        reader.push(token)
+    logits = np.zeros(len(t.NAMES), np.float32)
+
+    likelier("figures", MADE, LEAD).correct(None, reader, logits)
+
+    assert np.flatnonzero(logits).tolist() == [t.PITCH[54]]
+
+
 def test_choices_are_counted_as_they_were_made():
     def note(start: int, pitch: int, duration: int = 6) -> Note:
         return Note(start=start, pitch=pitch, duration=duration, velocity=90)
 
-    bar = [note(0, 60), note(6, 61), note(12, 61, 7), note(12, 65), note(36, 48)]
+    bar = [note(0, 60), note(6, 61), note(12, 61, 7), note(12, 65, 8), note(36, 48)]
     again = [replace(each, start=each.start + 48) for each in bar]
     song = Score(
         tempo_bpm=120, time_signatures=((4, 4),) * 3, parts=(Part(role="lead", notes=tuple(sorted(bar + again))),)
@@ -126,6 +140,7 @@ def test_choices_are_counted_as_they_were_made():
     assert counts["forms"].tolist() == [1, 1, 1]
     assert counts["together"].tolist() == [0, 4]  # the two struck together are one shape
     assert counts["shapes"].sum() == 2
+    assert counts["figures"].tolist() == [3, 0]
     assert counts["harmony"].sum() == 0  # nobody else plays
 
 

@@ -284,6 +284,23 @@ def test_what_rings_beyond_a_bar_is_known_in_the_next():
     assert known(reader)["until"] == 24
 
 
+@given(any_scores())
+@few
+def test_a_part_knows_the_figures_that_it_has_made(score: Score):
+    """An interval from the lowest pitch struck last, at a position of a bar, written and not repeated."""
+    reader = Reader(len(score.time_signatures))
+    made: set[tuple[int, int, int]] = set()
+
+    for token in t.encode(score, "heavy-metal"):
+        last = reader.last_pitch
+        if last is not None and token in t.PITCH and not reader.struck_here:
+            where = (reader.role, reader.position)
+            known = {(*where, int(pitch) - last) for pitch in np.flatnonzero(reader.figures)}
+            assert known == {figure for figure in made if figure[:2] == where and 0 <= figure[2] + last < 128}
+            made.add((*where, token - t.PITCH.start - last))
+        reader.push(token)
+
+
 def test_a_drum_does_not_ring():
     reader = read("START, GENRE rock, TEMPO 120, WITH drums, BAR 4/4, AT 0, HIT 36, DONE, BAR 4/4, AT 0, HIT 36")
 

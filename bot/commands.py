@@ -62,7 +62,7 @@ def bot_command() -> None:
     settings = Settings.from_environment(environment)
     switched_on = platforms.connect(environment)
     if not switched_on:
-        raise NeedsOperator(".env: no platform is switched on; set the variables of one, see .env.example")
+        raise NeedsOperator("no platform is switched on, by .env or the environment; see .env.example")
     queues = Queues(connect(settings.studio.redis_url))
     ledger, store = Ledger(settings.ledger), Store(settings.studio.store_url)
     beside = [Housekeeping(ledger, store, Keeping.from_environment(environment, settings.manners)).run]

@@ -1,8 +1,9 @@
 """A calibration: numbers added to a composer's logits so that its songs have as much of each habit as real ones have.
 
-A small network that hears itself stays on a note, rests and rushes more than the songs that it learned from, makes a
-new figure where a real player has one already, and a leader and guards take some steps away. So the band plays, what it chose is counted beside what real players
-chose (`model.tally`), and what it does too seldom is made likelier, until both come to the same counts.
+A small network that hears itself stays on a note, rests and rushes more than the songs that it learned from, and makes
+a new figure where a real player has one already; a leader and guards take some steps away altogether. So the band
+plays, what it chose is counted beside what real players chose (`model.tally`), and what it does too seldom is made
+likelier, until both come to the same counts.
 
 Source: the distribution that has given moments and is nearest to a model's own is that model, tilted by the exponential
 of their weighted sum (Csiszár 1975); for language models, Khalifa et al., "A distributional approach to controlled text

@@ -381,7 +381,7 @@ def test_a_bot_without_a_platform_is_one_line(tmp_path):
     ended = lnh("bot", LNH_DATA=str(tmp_path))
 
     assert ended.returncode == 1
-    assert ended.stderr.startswith("lnh: .env: no platform is switched on")
+    assert ended.stderr.startswith("lnh: no platform is switched on, by .env or the environment")
 
 
 def test_a_genre_that_is_not_there_is_one_line(tmp_path):

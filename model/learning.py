@@ -114,7 +114,7 @@ def train_command(
     if trainer.first and trainer.best:
         show_losses(trainer.first.losses, trainer.best.losses, console)
     card = write_card(out, own.name if own else None, figures)
-    said = _how_to_listen(own, out) + _what_is_stale(own, out) if own else ""
+    said = _how_to_listen(own, out) + _what_is_next(own, out) if own else ""
     console.print(f"{out}, and its card {card}{said}", highlight=False, markup=False, soft_wrap=True)
 
 
@@ -149,12 +149,14 @@ def _how_to_listen(own: Genre, out: Path) -> str:
     return f"; to listen, copy it to {played}, and {index_path(out)} to {index_path(played)}"
 
 
-def _what_is_stale(own: Genre, out: Path) -> str:
-    """Who learned from what the weights before would play."""
+def _what_is_next(own: Genre, out: Path) -> str:
+    """What is to be learned from how these weights play: anew where it was of the weights before."""
     learned = {"leader": leader_path(out), "calibrate": calibration_path(out), "critic": critic_path(out)}
     stale = [command for command, path in learned.items() if path.is_file()]
-    again = "; ".join(f"lnh {command} {own.name} --midi MIDI_FOLDER" for command in stale)
-    return f"; what lies beside it is of the weights before, so run again: {again}" if stale else ""
+    commands = "; ".join(f"lnh {each} {own.name} --midi MIDI_FOLDER" for each in stale or ("calibrate", "critic"))
+    if stale:
+        return f"; what lies beside it is of the weights before, so run again: {commands}"
+    return f"; then, to come nearer to real songs: {commands}"
 
 
 # --- the genre

@@ -284,13 +284,14 @@ def test_what_is_said_of_listening_is_true(loose: Path, music: Path, tmp_path: P
     assert f"to listen, copy it to {tmp_path / 'polka.safetensors'}, and other.originality" in elsewhere.output
 
 
-def test_what_learned_from_the_weights_before_is_named(loose: Path, music: Path, tmp_path: Path):
+def test_what_learns_from_how_the_weights_play_is_named(loose: Path, music: Path, tmp_path: Path):
     first = train("polka.toml", "--midi", str(loose))
     (tmp_path / "polka.leader.safetensors").touch()
     (tmp_path / "polka.critic.safetensors").touch()
 
     again = train("polka.toml", "--midi", str(loose))
 
+    assert "nearer to real songs: lnh calibrate polka --midi MIDI_FOLDER; lnh critic polka" in first.output
     assert "run again" not in first.output
     assert "run again: lnh leader polka --midi MIDI_FOLDER; lnh critic polka --midi MIDI_FOLDER" in again.output
 

@@ -21,7 +21,7 @@ ON_A_GPU = 16  # songs composed together there, their takes all at once
 
 on_device = click.option(
     "--device", type=click.Choice(["cpu", "cuda"]), default="cpu", show_default=True,
-    help="Where the composer plays. Songs are the same wherever there is a CPU; on a GPU many are composed at once.",
+    help="Where the composer plays; on a GPU, which has not been tried yet, many songs at once.",
 )  # fmt: skip
 
 

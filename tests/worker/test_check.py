@@ -39,7 +39,7 @@ def test_a_worker_with_weights_of_another_vocabulary_does_not_start(redis_url, m
     monkeypatch.setenv("REDIS_URL", redis_url)
 
     with pytest.raises(NeedsOperator, match=r"\.safetensors: made for another vocabulary; train it again"):
-        work_command.callback("compose")
+        work_command.callback(queue="compose", device="cpu")
 
 
 @pytest.mark.usefixtures("weights_of_another_vocabulary")

@@ -73,8 +73,8 @@ def evaluate_command(
 def calibrate_command(genre_name: str, folder: Path, songs: int, bars: int) -> None:
     """Let the band rehearse until it steps, waits, rests and repeats as often as real players do.
 
-    Worth it where a leader has its say, which changes what players do; without its file the composer is left alone.
-    Do it after the leader, and train the critic after it, for the band then plays otherwise.
+    Worth it in all our genres but heavy metal; see by lnh evaluate. Without its file the composer is left alone.
+    Do it after the leader, if there is one, and train the critic after it, for the band then plays otherwise.
     """
     keep_to_one_core()
     genre = find_genre(genre_name)

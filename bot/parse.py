@@ -85,6 +85,7 @@ Called = tuple[str, int, int]  # a command in a folded post: name, start and end
 Command = Compose | Help | Stop | Start | Delete | Again
 
 
+LONGEST_READ = 5000  # characters of a post; who writes more does not call the band there, and 25,000 could cost seconds
 FLAGS = ("g", "t", "r")
 BEFORE_COMPOSE: dict[str, Command] = {"stop": Stop(), "help": Help()}
 AFTER_COMPOSE: dict[str, Command] = {"delete": Delete(), "again": Again(), "start": Start()}
@@ -135,7 +136,7 @@ def parse(text: str, genres: Mapping[str, Genre], default_genre: str) -> Command
     Raises:
         NotUnderstood: A flag without value, a value that is no plain number, a genre that cannot be guessed.
     """
-    own_words = _own_words(unescape(text))
+    own_words = _own_words(unescape(text[:LONGEST_READ]))
     if _BARE_STOP.fullmatch(fold(without_mentions(own_words)).text):
         return Stop()
     post = fold(visible(own_words))

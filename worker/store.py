@@ -1,6 +1,7 @@
 """The store: where the studio leaves its tracks and the bot finds them."""
 
 import errno
+import logging
 import os
 import re
 import uuid
@@ -19,6 +20,7 @@ from worker.track import SUFFIXES, Track
 
 ENDINGS = "|".join(map(re.escape, SUFFIXES.values()))
 TRACK_FILE = re.compile(rf"\.?(?P<key>{KEY_PATTERN.pattern})({ENDINGS})(\.part)?")
+TELLTALES = ("botocore", "aiobotocore", "s3fs")  # loggers that write tokens of a session or a role at DEBUG
 DISK_IS_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 
 
@@ -36,6 +38,8 @@ class Store:
             known = "a folder" if isinstance(error, ValueError) else "a folder, or install the package it names"
             raise NeedsOperator(f"{named('LNH_STORE')} is {shown(url)!r}: {error}; give {known}") from error
         self.url = shown(url)
+        for name in TELLTALES:
+            logging.getLogger(name).setLevel(logging.INFO)
 
     @property
     def folder(self) -> Path | None:

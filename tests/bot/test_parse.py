@@ -549,6 +549,11 @@ def test_a_post_of_25_000_characters_is_read(piece):
             assert command is None or isinstance(command, Compose)
 
 
+def test_what_stands_after_5000_characters_calls_nobody():
+    assert isinstance(parse("a " * 2400 + "/compose", GENRES, "jazz"), Compose)
+    assert parse("a " * 2500 + "/compose", GENRES, "jazz") is None
+
+
 def test_lnh_parse_answers_line_by_line_and_names_what_is_no_json_string():
     posts = [
         "Robots /compose /g heavy metal /t 160 /r 0.2",

@@ -44,3 +44,9 @@ def test_the_log_of_no_container_grows_for_ever():
     logs = [service["logging"] for service in services().values()]
 
     assert all(set(log["options"]) == {"max-size", "max-file"} for log in logs)
+
+
+@pytest.mark.parametrize("name", ["AWS_SESSION_TOKEN", "AWS_SHARED_CREDENTIALS_FILE", "AWS_PROFILE", "AWS_ROLE_ARN"])
+@pytest.mark.parametrize("service", ["bot", "worker"])
+def test_whatever_credentials_the_stores_library_knows_reach_both(service, name):
+    assert variables_of(services()[service], **{name: "given"})[name] == "given"

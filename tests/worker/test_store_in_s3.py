@@ -1,5 +1,6 @@
 """A store in s3://, on a real server that speaks its protocol."""
 
+import logging
 import time
 
 import pytest
@@ -130,6 +131,17 @@ def test_credentials_that_are_missing_are_the_operators_matter(account, monkeypa
 
     with pytest.raises(CannotReach, match="Unable to locate credentials; mend its address"):
         Store("s3://band/tracks").examine()
+
+
+def test_a_sessions_token_is_in_no_log(account, monkeypatch, tmp_path, caplog):
+    monkeypatch.setenv("AWS_SESSION_TOKEN", "token-of-a-session")
+    for name in ("botocore", "aiobotocore", "s3fs"):
+        monkeypatch.setattr(logging.getLogger(name), "level", logging.NOTSET)
+    caplog.set_level(logging.DEBUG)
+
+    Store("s3://band/tracks").put(make_files(tmp_path / "made"), TRACK)
+
+    assert "token-of-a-session" not in caplog.text
 
 
 def test_a_server_that_is_away_is_waited_for_and_not_blamed_on_the_song(account, monkeypatch, tmp_path):

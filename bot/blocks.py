@@ -12,6 +12,7 @@ from bot.title import without_mentions
 from model.errors import NeedsOperator
 
 LARGEST_FILE = 2**20  # bytes
+BLOCKED = "its author or its server is blocked"  # why a post is left
 
 _HANDLE = regex.compile(r"@[\w.-]+(?:@[\w.-]+)?")
 _SERVER = regex.compile(r"[\w-]+(?:\.[\w-]+)+")

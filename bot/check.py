@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing
 from difflib import get_close_matches
 from functools import partial
 from importlib.util import find_spec
@@ -143,24 +144,25 @@ def _settings(environment: Mapping[str, str]) -> str:
 
 def _ledger(environment: Mapping[str, str], *, needed: bool) -> str:
     settings = Settings.from_environment(environment)
-    if not settings.ledger.exists():
-        folder = next(place for place in (settings.data, *settings.data.absolute().parents) if place.exists())
-        if folder.is_dir() and os.access(folder, os.W_OK):
-            return f"{settings.ledger}, at the first start"
+    places = (settings.data, *settings.data.absolute().parents)
+    folder = next(place for place in places if os.access(place, os.F_OK))  # to this user
+    if not (folder.is_dir() and os.access(folder, os.W_OK | os.X_OK)):
         if not needed:  # as in a worker's container, which may write to its store alone
             return f"{folder}: it cannot be made here; only `lnh bot` needs one"
-        raise NeedsOperator(f"{folder}: the ledger cannot be made here; mend the rights or set LNH_DATA")
-    ledger = Ledger(settings.ledger)
-    try:
+        raise NeedsOperator(f"{folder}: this user cannot keep a ledger here; mend the rights or set LNH_DATA")
+    if not settings.ledger.exists():
+        return f"{settings.ledger}, at the first start"
+    with closing(Ledger(settings.ledger)) as ledger:
+        ledger.examine()
         return f"{settings.ledger}, {sum(ledger.counts().values())} posts"
-    finally:
-        ledger.close()
 
 
 def _read(platform: Platform) -> str:
     try:
         platform.newest_bookmark()
         writes = platform.may_write()
+        unheard = platform.unheard()
     except TryLater as later:
         raise NeedsOperator(f"{later.reason}; is its address in .env right? If so, look again later") from later
-    return "lets us read and write" if writes else "lets us read; whether it lets us write, the first answer will show"
+    found = "lets us read and write" if writes else "lets us read; whether it lets us write, the first answer will show"
+    return f"{found}; the account's settings keep from us {unheard}" if unheard else found

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from bot import phrases
+from bot.blocks import BLOCKED
 from bot.counters import count_song
 from bot.gates import Gates
 from bot.ledger import Ledger
@@ -74,6 +75,8 @@ class Deliverer:
         platform = self._platforms.get(post.mention.platform)
         if platform is None:
             log.warning("its platform is switched off; the ledger keeps it")
+        elif post.deletes is None and self._manners.lists.blocks.hold(post.mention.author_handle):
+            self._ledger.call_off(post.key, BLOCKED)
         elif not self._gates.is_shut(platform.name):
             self._answer(post, platform)
 
@@ -86,6 +89,7 @@ class Deliverer:
             self._gates.let_in(platform.name, "answering")
         except Closed as trouble:
             self._gates.refused(trouble, "answering")
+            self._ledger.wait(post.key, 0)  # behind all others, should the network refuse nothing but this answer
         except TryLater as later:
             self._wait(post, later)
         except _Lost:

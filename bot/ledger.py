@@ -9,6 +9,7 @@ from bot.ledger_file import LedgerFile
 from bot.mention import Mention
 from bot.post import Post, State, mention_json, post_of
 from bot.title import same_title
+from model.errors import NeedsOperator
 from model.request import ComposeRequest
 from worker.track import Track
 
@@ -51,15 +52,32 @@ class Ledger(LedgerFile):
         """Note that a platform was read to its end."""
         self._write("UPDATE bookmarks SET polled_at = ? WHERE platform = ?", time.time(), platform)
 
+    def settle(self, platform: str, home: str) -> None:
+        """Note on which server the posts of a platform are.
+
+        Raises:
+            NeedsOperator: They were on another, where other posts and people have these ids.
+        """
+        with self._transaction() as db:
+            db.execute("INSERT OR IGNORE INTO homes VALUES (?, ?)", (platform, home))
+            (before,) = db.execute("SELECT home FROM homes WHERE platform = ?", (platform,)).fetchone()
+        if before != home:
+            raise NeedsOperator(
+                f"{self._path}: its posts of {platform} are on {before}, not on {home}; go back there, or begin another"
+                " ledger: move this one and its -wal and -shm away, or set LNH_DATA to another folder"
+            )
+
     def watch(self, platforms: Iterable[str]) -> None:
         """Note which platforms are switched on: of others `last_polls` tells nothing, and their bookmarks stay."""
-        marks = json.dumps(list(platforms))
+        marks, now = json.dumps(list(platforms)), time.time()
         with self._transaction() as db:
             db.execute(
                 "UPDATE bookmarks SET polled_at = iif(platform IN (SELECT value FROM json_each(?)),"
                 " iif(polled_at = 0, ?, polled_at), 0)",
-                (marks, time.time()),
+                (marks, now),
             )
+            db.execute("DELETE FROM unread WHERE platform NOT IN (SELECT value FROM json_each(?))", (marks,))
+            db.execute("INSERT OR IGNORE INTO unread SELECT value, ? FROM json_each(?)", (now, marks))
 
     def accept(self, request: ComposeRequest, remarks: Sequence[str]) -> ComposeRequest:
         """Accept a song, and give it its take: one more than its author's last of that title, or more if it asks so."""
@@ -125,14 +143,23 @@ class Ledger(LedgerFile):
         """Answer the author of a post no more, not even what was asked before; deletions go on."""
         with self._transaction() as db:
             self._set_stopped(key, stopped=True)
-            db.execute(
-                "UPDATE posts SET state = 'left', reason = ?, open = 0, times = json_set(times, '$.left', ?)"
-                " WHERE open AND deletes IS NULL AND key != ?"
-                " AND (platform, author_id) = (SELECT platform, author_id FROM posts WHERE key = ?)",
-                ("its author wants no answer of ours", time.time(), key, key),
+            before = db.execute(
+                "SELECT early.key FROM posts AS early JOIN posts AS late USING (platform, author_id)"
+                " WHERE late.key = ? AND early.open AND early.deletes IS NULL AND early.rowid < late.rowid",
+                (key,),
             )
+            for (early,) in before.fetchall():
+                self.call_off(early, "its author wants no answer of ours")
             self._move(key, "done", since=("seen",))
             db.execute("UPDATE posts SET open = 0 WHERE key = ?", (key,))
+
+    def call_off(self, key: str, reason: str) -> None:
+        """Do not answer what was to be answered, however far it has come."""
+        self._write(
+            "UPDATE posts SET state = 'left', reason = ?, open = 0, times = json_set(times, '$.left', ?)"
+            " WHERE key = ? AND open",
+            reason, time.time(), key,
+        )  # fmt: skip
 
     def start(self, key: str) -> None:
         """Answer the author of a post again."""
@@ -235,7 +262,7 @@ class Ledger(LedgerFile):
             begins = db.execute(
                 "UPDATE posts SET open = 1, not_before = 0, track = NULL, media_id = NULL,"
                 " reason = iif(state = 'refused', reason, ''),"
-                " times = json_set(json_remove(times, '$.put_off'), '$.retried', ?),"
+                " times = json_set(json_remove(times, '$.put_off', '$.played_again'), '$.retried', ?),"
                 " state = CASE WHEN state = 'refused' THEN state"
                 " WHEN json_extract(times, '$.accepted') IS NULL THEN 'seen' ELSE 'accepted' END"
                 " WHERE key = ? AND NOT open AND reply_id IS NULL AND state IN ('failed', 'refused')"
@@ -279,15 +306,12 @@ class Ledger(LedgerFile):
         return int(self._read(query, platform, author_id, moment)[0]["number"])
 
     def songs_under_way(self) -> int:
-        """How many songs wait or are played."""
-        return int(self._read("SELECT count(*) AS number FROM posts WHERE open AND request IS NOT NULL")[0]["number"])
+        """How many songs wait or are played, for platforms that are switched on."""
+        return int(self._read("SELECT count(*) AS number FROM line")[0]["number"])
 
     def songs_before(self, key: str) -> int:
-        """How many songs that wait or are played were asked for before one."""
-        query = (
-            "SELECT count(*) AS number FROM posts WHERE open AND request IS NOT NULL"
-            " AND rowid < (SELECT rowid FROM posts WHERE key = ?)"
-        )
+        """How many of them were asked for before one."""
+        query = "SELECT count(*) AS number FROM line WHERE place < (SELECT rowid FROM posts WHERE key = ?)"
         return int(self._read(query, key)[0]["number"])
 
     def is_out_of_turn(self, key: str) -> bool:
@@ -304,8 +328,14 @@ class Ledger(LedgerFile):
         return [post_of(row) for row in self._read(query, platform, time.time())]
 
     def unfinished(self, platform: str, limit: int = -1, skipped: int = 0) -> list[Post]:
-        """Rows with something left to do or say, oldest first, without those that wait: `limit` of them, if not -1."""
-        query = "SELECT * FROM posts WHERE platform = ? AND open AND not_before <= ? ORDER BY rowid LIMIT ? OFFSET ?"
+        """Rows with something left to do or say, without those that wait: `limit` of them, if not -1.
+
+        The oldest come first, but those that were put off last.
+        """
+        query = (
+            "SELECT * FROM posts WHERE platform = ? AND open AND not_before <= ?"
+            " ORDER BY not_before, rowid LIMIT ? OFFSET ?"
+        )
         return [post_of(row) for row in self._read(query, platform, time.time(), limit, skipped)]
 
     def open_keys(self) -> set[str]:
@@ -326,9 +356,16 @@ class Ledger(LedgerFile):
         return {(row["platform"], row["outcome"]): row["number"] for row in self._read("SELECT * FROM outcomes")}
 
     def oldest_waiting(self) -> float | None:
-        """Unix time at which the oldest open row was seen."""
-        rows = self._read("SELECT min(json_extract(times, '$.seen')) AS seen FROM posts WHERE open")
+        """Unix time at which the oldest open row was seen, of the platforms that are switched on."""
+        rows = self._read(
+            "SELECT min(json_extract(times, '$.seen')) AS seen FROM posts WHERE open AND platform NOT IN switched_off"
+        )
         return rows[0]["seen"] if rows else None
+
+    def open_but_switched_off(self) -> int:
+        """How many open rows wait for their platform to be switched on again."""
+        query = "SELECT count(*) AS number FROM posts WHERE open AND platform IN switched_off"
+        return int(self._read(query)[0]["number"])
 
     def last_failure(self) -> Post | None:
         """The row that failed most recently."""
@@ -338,8 +375,11 @@ class Ledger(LedgerFile):
         return post_of(rows[0]) if rows else None
 
     def last_polls(self) -> dict[str, float]:
-        """Platform that is switched on to Unix time at which it was last read to its end, or first read at all."""
-        rows = self._read("SELECT * FROM bookmarks WHERE polled_at > 0")
+        """Platform that is switched on to Unix time at which it was last read to its end, or else switched on."""
+        rows = self._read(
+            "SELECT platform, polled_at FROM bookmarks WHERE polled_at > 0"
+            " UNION SELECT platform, since FROM unread WHERE platform NOT IN (SELECT platform FROM bookmarks)"
+        )
         return {row["platform"]: row["polled_at"] for row in rows}
 
     # ---- the file

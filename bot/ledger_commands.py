@@ -12,7 +12,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from bot.ledger import Ledger
-from bot.ledger_file import copy_back, whole_file
+from bot.ledger_file import copy_back, is_there
 from bot.post import Post, State
 from bot.reception import SEEN_BY_MANY
 from bot.settings import Settings, read_environment
@@ -39,7 +39,7 @@ def ledger_command() -> None:
 @ledger_command.command(name="list")
 @click.option("--state", type=click.Choice(get_args(State)), help="Only posts in this state.")
 @click.option("--open", "open_only", is_flag=True, help="Only posts with something left to do or say.")
-@click.option("--limit", default=50, show_default=True, type=click.IntRange(1), help="The newest so many.")
+@click.option("--limit", default=50, show_default=True, type=click.IntRange(1, 10**9), help="The newest so many.")
 def list_posts(state: State | None, open_only: bool, limit: int) -> None:
     """List posts, the newest last."""
     with _opened() as ledger:
@@ -114,10 +114,12 @@ def give_up_post(key: str) -> None:
 def back_up(file: Path) -> None:
     """Copy the ledger to a new file, whole, while the bot runs."""
     with _opened() as ledger:
-        if file.exists():
-            raise NeedsOperator(f"{file}: is there already; name another file")
-        with whole_file(file) as half:
-            ledger.copy_to(half)
+        with writing(file):
+            if file.exists():
+                raise NeedsOperator(f"{file}: is there already; name another file")
+            if not file.parent.exists():
+                raise NeedsOperator(f"{file}: there is no such folder; make it, or name another")
+        ledger.copy_to(file)
     click.echo(f"{file}: {file.stat().st_size} bytes")
 
 
@@ -129,7 +131,7 @@ def restore(file: Path) -> None:
     Stop the bot first, and move what is left of the old one away.
     """
     settings = Settings.from_environment(read_environment())
-    if settings.ledger.exists():
+    if is_there(settings.ledger):
         raise NeedsOperator(f"{settings.ledger}: is there still; stop the bot, and move it and its -wal and -shm away")
     with writing(settings.data):
         settings.data.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -141,7 +143,7 @@ def restore(file: Path) -> None:
 @contextmanager
 def _opened() -> Iterator[Ledger]:
     path = Settings.from_environment(read_environment()).ledger
-    if not path.exists():
+    if not is_there(path):
         raise NeedsOperator(f"{path}: no ledger yet; start `lnh bot`, or set LNH_DATA to its folder")
     with closing(Ledger(path)) as ledger:
         yield ledger

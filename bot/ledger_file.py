@@ -10,6 +10,19 @@ from typing import Any
 from bot.tables import TooNew, check_version, prepare
 from model.errors import NeedsOperator, writing
 
+_RESTORE = "stop the bot, move it and its -wal and -shm away, and `lnh ledger restore` a back-up"
+_WHAT_TO_DO = {
+    sqlite3.SQLITE_BUSY: "another process holds it; let that end, and start again",
+    sqlite3.SQLITE_CORRUPT: _RESTORE,
+    sqlite3.SQLITE_NOTADB: _RESTORE,
+}
+
+
+class _Damaged(sqlite3.DatabaseError):
+    """SQLite found damage when it looked for some."""
+
+    sqlite_errorcode = sqlite3.SQLITE_CORRUPT
+
 
 class LedgerFile:
     """May be shared by threads, and read by other processes.
@@ -31,10 +44,25 @@ class LedgerFile:
         """Close the file."""
         self._db.close()
 
+    def examine(self) -> None:
+        """Read all of it.
+
+        Raises:
+            NeedsOperator: Some of it is damaged.
+        """
+        with self._lock, self._operator_errors():
+            _expect_whole(self._db, "quick_check")
+
     def copy_to(self, path: Path) -> None:
-        """Copy all of it, as it is at one moment, to a file."""
-        with self._lock, self._operator_errors(), closing(sqlite3.connect(path)) as copy:
-            self._db.backup(copy)
+        """Copy all of it, as it is at one moment, to a file.
+
+        Raises:
+            NeedsOperator: Some of it is damaged, or there is no room for the copy.
+        """
+        with self._lock:
+            with self._operator_errors():
+                _expect_whole(self._db, "integrity_check")  # as `copy_back` does: what it would refuse is no back-up
+            _copy(self._db, path)
 
     def _read(self, query: str, *values: Any) -> list[sqlite3.Row]:
         with self._lock, self._operator_errors():
@@ -66,10 +94,21 @@ class LedgerFile:
         except (sqlite3.OperationalError, sqlite3.DatabaseError, OSError) as error:
             if isinstance(error, sqlite3.IntegrityError | sqlite3.ProgrammingError):
                 raise
-            what_to_do = "make room, mend the rights or set LNH_DATA"
-            if getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_BUSY:  # above are details of it
-                what_to_do = "another process holds it; let that end, and start again"
+            code = getattr(error, "sqlite_errorcode", 0) & 0xFF  # above are details of it
+            what_to_do = _WHAT_TO_DO.get(code, "make room, mend the rights or set LNH_DATA")
             raise NeedsOperator(f"{self._path}: {error}; {what_to_do}") from error
+
+
+def is_there(path: Path) -> bool:
+    """Whether there is a ledger.
+
+    Raises:
+        NeedsOperator: This user may not look, for its folder is the bot's alone.
+    """
+    try:
+        return path.exists()
+    except PermissionError as error:
+        raise NeedsOperator(f"{path}: this user may not look there; run it as the user of the bot") from error
 
 
 def copy_back(kept: Path, path: Path) -> None:
@@ -80,24 +119,37 @@ def copy_back(kept: Path, path: Path) -> None:
     """
     with closing(sqlite3.connect(f"{kept.absolute().as_uri()}?immutable=1", uri=True)) as source:
         try:
-            (found,) = source.execute("PRAGMA integrity_check").fetchone()
+            _expect_whole(source, "integrity_check")
             source.execute("SELECT count(*) FROM posts")
-            if found != "ok":
-                raise sqlite3.DatabaseError(found)
             check_version(source)
         except TooNew as error:
             raise NeedsOperator(f"{kept}: {error}") from error
         except sqlite3.Error as error:
             raise NeedsOperator(f"{kept}: {error}; take another back-up") from error
-        try:
-            with whole_file(path) as half, closing(sqlite3.connect(half)) as target:
-                source.backup(target)
-        except sqlite3.Error as error:
-            raise NeedsOperator(f"{path}: {error}; make room, or mend the rights") from error
+        _copy(source, path)
+
+
+def _expect_whole(db: sqlite3.Connection, check: str) -> None:
+    """Have SQLite look for damage; its quick_check does not compare rows with indexes.
+
+    Raises:
+        sqlite3.DatabaseError: There is some.
+    """
+    (found,) = db.execute(f"PRAGMA {check}(1)").fetchone()
+    if found != "ok":
+        raise _Damaged(f"it is damaged ({found.splitlines()[-1]})")
+
+
+def _copy(source: sqlite3.Connection, path: Path) -> None:
+    try:
+        with _whole_file(path) as half, closing(sqlite3.connect(half)) as target:
+            source.backup(target)
+    except sqlite3.Error as error:
+        raise NeedsOperator(f"{path}: {error}; make room, or mend the rights") from error
 
 
 @contextmanager
-def whole_file(path: Path) -> Iterator[Path]:
+def _whole_file(path: Path) -> Iterator[Path]:
     """A file beside, for the owner alone as it holds what people wrote; it takes the name when it was written whole."""
     half = path.with_name(f".{path.name}.part")
     with writing(path):

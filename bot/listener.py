@@ -21,9 +21,9 @@ from bot.post import Post
 from bot.reception import SEEN_BY_MANY, Reception
 from model.errors import NeedsOperator
 from model.genre import Genre
-from model.request import KEY_PATTERN
+from model.request import KEY_PATTERN, ComposeRequest
 from worker.logs import about
-from worker.queue import JobState, Queues, compose_id, deliver_id
+from worker.queue import JobState, Queues, compose_id, deliver_id, key_of, open_queue
 
 log = logging.getLogger(__name__)
 
@@ -150,13 +150,15 @@ class Listener:
     def put_back(self) -> bool:
         """Put on a queue whatever is open and on none, its turn having come or its job being lost with Redis.
 
-        Looks at some rows at a time; whether these were the last.
+        Looks at some rows at a time; whether these were the last. Then given up jobs of closed rows are taken away.
         """
         posts = self._ledger.unfinished(self._platform.name, PUT_BACK_AT_ONCE, self._looked_after)
         self._looked_after += len(posts)
         if len(posts) < PUT_BACK_AT_ONCE:
             self._looked_after = 0
         self._look_after(posts)
+        if self._looked_after == 0:
+            self._clear_away()
         return self._looked_after == 0
 
     def _look_after(self, posts: Sequence[Post]) -> None:
@@ -196,15 +198,23 @@ class Listener:
         return now is not None and now.open and now.state == post.state
 
     def _put_back(self, post: Post, compose: JobState, deliver: JobState) -> None:
-        if deliver == "given up":
+        if post.request is not None and post.state == "accepted":  # not asked for, or not since it began anew
+            for job_id, state in ((compose_id(post.key), compose), (deliver_id(post.key), deliver)):
+                if state == "given up":
+                    self._queues.forget(job_id)
+            self._ask(post.request)
+        elif deliver == "given up":
             self._give_up(post, deliver_id(post.key))
-        elif post.request is None or post.state not in ("accepted", "composing"):
+        elif post.request is None or post.state != "composing":
             self._queues.hand_over(post.key, None)
         elif compose == "given up":
             self._give_up(post, compose_id(post.key))
         else:
-            self._queues.ask(post.request)
-            self._ledger.composing(post.key)
+            self._ask(post.request)
+
+    def _ask(self, request: ComposeRequest) -> None:
+        self._queues.ask(request)
+        self._ledger.composing(request.key)
 
     def _give_up(self, post: Post, job_id: str) -> None:
         """A job that was tried often enough becomes an apology; an apology that cannot be said, silence."""
@@ -216,6 +226,15 @@ class Listener:
         else:
             self._ledger.fail(post.key, reason)
         self._queues.forget(job_id)
+
+    def _clear_away(self) -> None:
+        """Take away given up jobs of ours that nobody waits for: their rows were closed meanwhile, as by a stop."""
+        for queue in (self._queues.compose, self._queues.deliver):
+            for job_id in open_queue(queue, self._queues.redis).failed_job_registry.get_job_ids():
+                post = self._ledger.find(key_of(job_id))
+                if post is not None and not post.open and post.mention.platform == self._platform.name:
+                    with suppress(NoSuchJobError):  # the list may know more than there is
+                        self._queues.forget(job_id)
 
 
 def _waits(post: Post) -> bool:

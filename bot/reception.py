@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import get_args
 
 from bot import phrases
+from bot.blocks import BLOCKED
 from bot.ledger import Ledger
 from bot.manners import DAY_SECONDS, Manners
 from bot.mention import Mention, Visibility
@@ -42,7 +43,7 @@ class Reception:
 
     def _receive(self, post: Post) -> None:
         if self._manners.lists.blocks.hold(post.mention.author_handle):
-            self._ledger.leave(post.key, "its author or its server is blocked")
+            self._ledger.leave(post.key, BLOCKED)
             return
         asked = self._understood(post.mention)
         match asked:

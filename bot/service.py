@@ -41,6 +41,8 @@ class Bot:
         beside: Sequence[Work] = (),
         on_hang_up: Callable[[], None] | None = None,
     ) -> None:
+        for platform in platforms:
+            ledger.settle(platform.name, platform.home)
         ledger.watch([platform.name for platform in platforms])
         music, manners = (settings.genres, settings.default_genre), settings.manners
         gates = Gates(platform.name for platform in platforms)

@@ -16,6 +16,7 @@ from rq import SimpleWorker
 from rq.worker import BaseWorker
 
 from bot.ledger import Ledger
+from bot.ledger_file import is_there
 from bot.settings import Settings
 from worker.connection import connect
 from worker.queue import COMPOSE, SERIALIZER, Queues, jobs_by_state, open_queue
@@ -35,7 +36,7 @@ def show_status(settings: Settings) -> list[str]:
     """
     redis = connect(settings.studio.redis_url)
     console = Console(soft_wrap=True)
-    ledger = Ledger(settings.ledger) if settings.ledger.exists() else None
+    ledger = Ledger(settings.ledger) if is_there(settings.ledger) else None
     try:
         workers = {name: workers_of(name, redis) for name in queue_names(redis, ledger)}
         console.print(_queue_table(redis, workers))
@@ -55,7 +56,7 @@ def show_status(settings: Settings) -> list[str]:
 
 
 def queue_names(redis: Redis, ledger: Ledger | None) -> list[str]:
-    """The compose queue, and the deliver queue of each network that is switched on and was ever read."""
+    """The compose queue, and the deliver queue of each network that is switched on."""
     platforms = ledger.last_polls() if ledger else ()
     return [COMPOSE, *(Queues(redis).to(platform).deliver for platform in platforms)]
 
@@ -86,6 +87,8 @@ def _worker_table(workers: Workers) -> Table:
 def _ledger_table(ledger: Ledger) -> Table:
     oldest = ledger.oldest_waiting()
     notes = ["nothing is open" if oldest is None else f"oldest open post: {_ago(oldest)}"]
+    if others := ledger.open_but_switched_off():
+        notes.append(f"besides, {others} wait for their platform to be switched on again")
     if failure := ledger.last_failure():
         notes.append(f"last failure, {_ago(failure.times['failed'])}: {failure.key}: {escape(failure.reason)}")
     table = Table("platform", "state", "posts", title="Ledger", caption="\n".join(notes))
@@ -95,7 +98,7 @@ def _ledger_table(ledger: Ledger) -> Table:
 
 
 def _poll_table(ledger: Ledger) -> Table:
-    table = Table("platform", "last read", title="Platforms")
+    table = Table("platform", "last read, or else switched on", title="Platforms")
     for platform, polled_at in ledger.last_polls().items():
         table.add_row(platform, _ago(polled_at))
     return table
@@ -104,7 +107,7 @@ def _poll_table(ledger: Ledger) -> Table:
 def _silent(ledger: Ledger) -> Iterator[str]:
     for platform, polled_at in ledger.last_polls().items():
         if time.time() - polled_at > LONGEST_SILENCE_SECONDS:
-            yield f"{platform} was last read {_ago(polled_at)}; does `lnh bot` run, and does it let us in?"
+            yield f"{platform} was not read for {_time_since(polled_at)}; does `lnh bot` run, and does it let us in?"
 
 
 def _late(ledger: Ledger, late_seconds: float) -> Iterator[str]:
@@ -148,6 +151,10 @@ def _narrow(places: Mapping[str, Path]) -> Iterator[str]:
 
 
 def _ago(moment: float) -> str:
+    return f"{_time_since(moment)} ago"
+
+
+def _time_since(moment: float) -> str:
     seconds = max(0, int(time.time() - moment))
     hours, minutes = divmod(seconds // 60, 60)
-    return f"{hours} h {minutes} min ago" if hours else f"{minutes} min {seconds % 60} s ago"
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min {seconds % 60} s"

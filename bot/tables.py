@@ -84,6 +84,17 @@ STEPS: tuple[tuple[str, ...], ...] = (
         END
         """,
     ),
+    (
+        # Networks that are switched on and have no bookmark, as they were never read.
+        "CREATE TABLE unread (platform TEXT PRIMARY KEY, since REAL NOT NULL) STRICT",  # Unix time
+        "CREATE TABLE homes (platform TEXT PRIMARY KEY, home TEXT NOT NULL) STRICT",  # on which server its posts are
+        "CREATE VIEW switched_off AS SELECT platform FROM bookmarks WHERE polled_at = 0",
+        """
+        CREATE VIEW line AS                          -- what studios still have to play
+            SELECT rowid AS place FROM posts WHERE open AND request IS NOT NULL
+            AND state IN ('accepted', 'composing') AND platform NOT IN switched_off
+        """,
+    ),
 )
 
 

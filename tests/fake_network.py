@@ -21,6 +21,7 @@ class FakeNetwork:
     """`troubles` are raised one by one by the next calls of the method they are listed under."""
 
     media_type = MP3
+    home = ""
     poll_seconds = 0.2
     says_line = False
     max_length = 500
@@ -55,6 +56,10 @@ class FakeNetwork:
     def may_write(self) -> bool:
         self._fall_into_trouble("may_write")
         return True
+
+    def unheard(self) -> str:
+        """Nobody's calls."""
+        return ""
 
     def pages(self, bookmark: str) -> Iterator[Page]:
         self._fall_into_trouble("pages")

@@ -59,7 +59,7 @@ def read_number(environment: Mapping[str, str], name: str, otherwise: float, *, 
         return otherwise
     try:
         number = float(int(written) if whole else written)
-    except ValueError:
+    except (ValueError, OverflowError):
         number = math.nan
     if not 0 < number < math.inf:
         raise NeedsOperator(f"{named(name)} is {written!r}; write a {'whole ' if whole else ''}number above 0")

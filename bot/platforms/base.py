@@ -14,6 +14,7 @@ from bot.counters import NETWORK_ERRORS
 from bot.mention import Mention
 from model.errors import NeedsOperator
 
+FORBIDDEN_AGAIN_SECONDS = 900.0  # until what we were not let do is tried again
 OUT_OF_SHAPE = (KeyError, IndexError, TypeError, ValueError, AttributeError)  # what reading a malformed answer ends in
 
 
@@ -35,6 +36,10 @@ class Closed(NeedsOperator):
 
 class Gone(Exception):
     """The post to answer, or its author, is no longer there for us: deleted, blocked, restricted. Give up quietly."""
+
+
+class Forbidden(Gone):
+    """The network lets us do other things, but not this: an author lets nobody answer, a firewall dislikes a word."""
 
 
 class Rejected(Exception):
@@ -59,6 +64,7 @@ class Platform(Protocol):
     name: str
     media_type: str  # of the file that `upload` wants, as in worker.track: MP3 or MP4
     poll_seconds: float  # between two readings of `pages`
+    home: str  # name of the server that knows our posts by their ids; "" where there is one alone
     says_line: bool  # whether a post may be answered with a word about a long line before it is answered
 
     def newest_bookmark(self) -> str:
@@ -70,6 +76,14 @@ class Platform(Protocol):
 
         Raises:
             NeedsOperator: We are not.
+        """
+        ...
+
+    def unheard(self) -> str:
+        """Whose calls the settings of our account keep from us; "" where nobody's are known to be.
+
+        Raises:
+            NeedsOperator: What is asked in private is kept from us.
         """
         ...
 
@@ -127,7 +141,11 @@ class Platform(Protocol):
         ...
 
     def delete(self, reply_id: str) -> None:
-        """Take a post of ours down; one that is gone already is as good."""
+        """Take a post of ours down; one that is gone already is as good.
+
+        Raises:
+            TryLater: Also when the network does not let us: it still stands.
+        """
         ...
 
 
@@ -142,6 +160,17 @@ def asking(platform: Platform) -> Iterator[None]:
     except NeedsOperator as error:
         NETWORK_ERRORS.labels(platform.name, Closed.__name__).inc()
         raise Closed(platform.name, str(error)) from error
+
+
+@contextlib.contextmanager
+def taking_down() -> Iterator[None]:
+    """Within, a post that is gone is as good as taken down; one that we are not let take down still stands."""
+    try:
+        yield
+    except Forbidden as refusal:
+        raise TryLater(FORBIDDEN_AGAIN_SECONDS, str(refusal)) from refusal
+    except Gone:
+        return
 
 
 def seconds_to_wait(retry_after: str | None, otherwise: float) -> float:

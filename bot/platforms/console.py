@@ -1,5 +1,6 @@
 """The console as a network: a line is a post, a printed line is a reply. Needs no account."""
 
+import io
 import queue
 import shutil
 import sys
@@ -26,6 +27,7 @@ class ConsolePlatform:
     """
 
     name = "console"
+    home = ""
     media_type = MP3
     max_length = 500
     poll_seconds = 0.5
@@ -51,6 +53,10 @@ class ConsolePlatform:
     def may_write(self) -> bool:
         """Whoever reads a terminal may write to it."""
         return True
+
+    def unheard(self) -> str:
+        """Nobody's."""
+        return ""
 
     def pages(self, bookmark: str) -> Iterator[Page]:
         """What has been typed since, a post a page; does not wait for more."""
@@ -93,6 +99,8 @@ class ConsolePlatform:
         print(f"→ {reply_id} is taken down", file=self._out)
 
     def _begin(self) -> None:
+        if isinstance(self._lines, io.TextIOWrapper):
+            self._lines.reconfigure(errors="replace")  # a byte that is no text must not cost the lines behind it
         if hasattr(self._lines, "read"):  # a stream may keep us waiting: let it wait beside us
             threading.Thread(target=self._hear_all, daemon=True).start()
         else:

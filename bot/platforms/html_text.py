@@ -2,7 +2,7 @@
 
 import html
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from bs4 import BeautifulSoup
@@ -37,10 +37,14 @@ def to_text(markup: str, named: Sequence[Named] = ()) -> str:
 
 
 def _restore(page: BeautifulSoup, named: Sequence[Named]) -> None:
+    first_wins = named[::-1]
+    by_url = {one.url: one.acct for one in first_wins}
+    by_name = {name.casefold(): one.acct for one in first_wins for name in (one.username, one.acct)}
     for quote in page.select(".quote-inline, blockquote"):
         quote.decompose()
     for link in page.find_all("a"):
-        _restore_link(link, named)
+        if link.find("a") is None:  # one around others is no link to a browser; reading them all would take minutes
+            _restore_link(link, by_url, by_name)
 
 
 def _pieces(page: BeautifulSoup) -> Iterator[str]:
@@ -52,19 +56,12 @@ def _pieces(page: BeautifulSoup) -> Iterator[str]:
             yield str(node)
 
 
-def _restore_link(link: Tag, named: Sequence[Named]) -> None:
+def _restore_link(link: Tag, by_url: Mapping[str, str], by_name: Mapping[str, str]) -> None:
+    """`@someone@example.social` for a mention that shows `@someone` only; as shown when nobody fits."""
     shown = link.get_text()
     target = str(link.get("href") or "")
     if shown.startswith(("@", "＠")):
-        link.string = _mention(shown, target, named)
+        acct = by_url.get(target) or by_name.get(shown[1:].strip().casefold())
+        link.string = f"@{acct}" if acct else shown
     elif link.select(".invisible, .ellipsis") and target:
         link.string = target
-
-
-def _mention(shown: str, target: str, named: Sequence[Named]) -> str:
-    """`@someone@example.social` for a mention that shows `@someone` only; as shown when nobody fits."""
-    name = shown[1:].strip()
-    by_url = [one for one in named if one.url == target]
-    by_name = [one for one in named if name.casefold() in (one.username.casefold(), one.acct.casefold())]
-    found = by_url or by_name
-    return f"@{found[0].acct}" if found else shown

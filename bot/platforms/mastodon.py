@@ -9,14 +9,14 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Literal, get_args
-from urllib.parse import urlsplit
+from urllib.parse import urljoin, urlsplit
 
 import regex
 import requests
@@ -24,7 +24,7 @@ from mastodon import Mastodon, StreamListener, errors
 
 from bot import phrases
 from bot.mention import Mention, Visibility
-from bot.platforms.base import OUT_OF_SHAPE, Gone, Page, Rejected, TryLater, seconds_to_wait
+from bot.platforms.base import OUT_OF_SHAPE, Forbidden, Gone, Page, Rejected, TryLater, seconds_to_wait, taking_down
 from bot.platforms.html_text import Named, to_text
 from model.errors import NeedsOperator
 from worker.settings import named
@@ -41,6 +41,13 @@ REQUEST_TIMEOUT_S = 30.0
 STREAM_SILENCE_S = 60.0  # after which a stream is dead: Mastodon sends a heartbeat every 15
 MEDIA_DEADLINE_S = 300.0
 MEDIA_PAUSE_S = 2.0
+KEEPING_BACK = ("filter", "drop")
+KEPT_BACK = {  # by the account's own choice; whom moderators have limited is kept back by default
+    "for_not_following": "people whom it does not follow",
+    "for_not_followers": "people who do not follow it",
+    "for_new_accounts": "new accounts",
+}
+HERE = ("localhost", "127.0.0.1", "::1")  # what goes there in clear is read by nobody else
 HANDLE_ROOM = 66  # "@", a name of up to 64 characters, and a space
 ANSWERED_AS: dict[str, Visibility] = {"public": "unlisted", "unlisted": "unlisted"}  # all else to its author alone
 
@@ -132,9 +139,10 @@ class MastodonPlatform:
 
     def __init__(self, base_url: str, token: str, sleep: Callable[[float], None] = time.sleep) -> None:
         self._base_url, self._sleep = base_url, sleep
+        self.home = urlsplit(base_url).hostname or ""
         self._last = _LastAnswer()
         session = requests.Session()
-        session.hooks["response"].append(self._remember)
+        session.hooks["response"] += [self._remember, self._stay_here]
         self._api = Mastodon(
             access_token=token,
             api_base_url=base_url,
@@ -166,6 +174,21 @@ class MastodonPlatform:
                 f"MASTODON_ACCESS_TOKEN lacks {', '.join(missing)}; make a token with the scopes {SCOPES}"
             )
         return True
+
+    def unheard(self) -> str:
+        """By the account's notification policy, which Mastodon has since 4.3, and which keeps private mentions back."""
+        try:
+            with self._asking(Gone, Rejected):
+                policy = dict(self._api.notifications_policy())
+        except (Gone, Rejected, TryLater):  # what a server without such a thing answers, nobody knows
+            return ""
+        if policy.get("for_private_mentions") in KEEPING_BACK:
+            raise NeedsOperator(
+                f"mastodon: {self._base_url} keeps from us what is asked in private by people whom we do not follow;"
+                " on its web page open the notifications and their settings, and let “Unsolicited private mentions”"
+                " be accepted"
+            )
+        return ", ".join(whose for name, whose in KEPT_BACK.items() if policy.get(name) in KEEPING_BACK)
 
     def pages(self, bookmark: str) -> Iterator[Page]:
         """Forward from the bookmark; `since_id` would skip a backlog. What is young is read again by the next call."""
@@ -219,16 +242,22 @@ class MastodonPlatform:
 
     def upload(self, media: Path, cover: Path, alt_text: str) -> str:
         """Upload, then wait until the server has processed the file: posting earlier is refused."""
-        with self._asking(Rejected), media.open("rb") as song, cover.open("rb") as picture:
-            uploaded = self._api.media_post(
-                song,
-                self.media_type,
-                description=alt_text[: self._limits.description],
-                file_name=media.name,
-                thumbnail=picture,
-                thumbnail_mime_type=PNG,
-            )
-            return self._ready(uploaded)
+        try:
+            with self._asking(Forbidden, Rejected), media.open("rb") as song, cover.open("rb") as picture:
+                uploaded = self._api.media_post(
+                    song,
+                    self.media_type,
+                    description=alt_text[: self._limits.description],
+                    file_name=media.name,
+                    thumbnail=picture,
+                    thumbnail_mime_type=PNG,
+                )
+            with self._asking(Gone, Rejected):
+                return self._ready(uploaded)
+        except Forbidden as refusal:
+            raise Rejected(str(refusal)) from refusal
+        except Gone as gone:
+            raise TryLater(60, f"mastodon: {self._base_url} does not find our track") from gone
 
     def reply(self, mention: Mention, text: str, media_id: str | None) -> str:
         """Answer the author alone, never on the public timelines; what only followers see is answered directly.
@@ -240,7 +269,7 @@ class MastodonPlatform:
 
     def delete(self, reply_id: str) -> None:
         """Take a post of ours down, with its media."""
-        with suppress(Gone), self._asking(Gone):
+        with taking_down(), self._asking(Gone):
             self._api.status_delete(reply_id, delete_media=True)
 
     def _rows(self, **page: Any) -> list[Any]:
@@ -349,6 +378,15 @@ class MastodonPlatform:
     def _remember(self, response: requests.Response, *_: Any, **__: Any) -> None:
         self._last.headers = response.headers
 
+    def _stay_here(self, response: requests.Response, *_: Any, **__: Any) -> None:
+        """Follow nobody to another server: there a POST arrives as a GET, and without our token."""
+        to = urlsplit(urljoin(response.url, response.headers["Location"] if response.is_redirect else ""))
+        if to.hostname != urlsplit(response.url).hostname:
+            raise NeedsOperator(
+                f"mastodon: {self._base_url} sends us on to {to.scheme}://{to.netloc}; if that is the server's right"
+                " address, write it into MASTODON_BASE_URL"
+            )
+
     @contextmanager
     def _asking(self, *expected: type[Exception]) -> Iterator[None]:
         """Turn the library's errors into ours; Gone and Rejected only where they are expected.
@@ -375,23 +413,25 @@ class MastodonPlatform:
         status, where = _status(error), f"mastodon: {self._base_url}"
         cause = type(error.__context__ or error).__name__  # its text could repeat what we sent
         ours: dict[Meaning, Callable[[], Exception | None]] = {
-            "network": lambda: TryLater(30, f"{where} does not answer ({cause})"),
+            "network": lambda: _elsewhere(error) or TryLater(30, f"{where} does not answer ({cause})"),
             "rate": lambda: TryLater(self._until_reset(), f"{where} asks us to slow down"),
             "server": lambda: TryLater(self._retry_after(60), f"{where} is in trouble ({status or 'no JSON'})"),
-            "token": lambda: self._refused(status, may_be_gone=Gone in expected),
+            "token": lambda: self._refused(status, may_be_forbidden=issubclass(Forbidden, expected)),
             "gone": lambda: Gone(f"{where} knows no such post any more ({status})"),
             "by status": lambda: Rejected(f"{where} does not take it ({status}: {_words(error)})"),
             "bug": lambda: None,
         }
         return ours[_meaning(error)]()
 
-    def _refused(self, status: int | None, may_be_gone: bool) -> Exception:
-        """A 403 can mean our token, our account, or an author who lets nobody answer: that one must not stop us."""
+    def _refused(self, status: int | None, may_be_forbidden: bool) -> Exception:
+        """A 403 can mean our token, our account, or one post alone, which must not stop us: an author who lets nobody
+        answer, words that a firewall dislikes.
+        """
         few_scopes = "insufficient_scope" in self._last.headers.get("WWW-Authenticate", "")
-        if status == 403 and may_be_gone and not few_scopes:
+        if status == 403 and may_be_forbidden and not few_scopes:
             with self._asking():
                 self._api.account_verify_credentials()
-            return Gone(f"mastodon: {self._base_url} lets us answer others, but not this post (403)")
+            return Forbidden(f"mastodon: {self._base_url} lets us do other things, but not this (403)")
         return NeedsOperator(
             f"mastodon: {self._base_url} refused the token in MASTODON_ACCESS_TOKEN ({status}); see that the account is"
             f" not suspended, and make a token with the scopes {SCOPES}"
@@ -414,6 +454,11 @@ def _meaning(error: errors.MastodonError) -> Meaning:
     if status is None or status >= 500 or status in FOR_LATER:
         return "server"
     return BY_STATUS.get(status, "by status")
+
+
+def _elsewhere(error: errors.MastodonError) -> NeedsOperator | None:
+    """What we raised ourselves while the library waited for an answer: it calls all of that trouble of the network."""
+    return error.__context__ if isinstance(error.__context__, NeedsOperator) else None
 
 
 def _status(error: errors.MastodonError) -> int | None:
@@ -480,4 +525,8 @@ def connect(base_url: str, token: str) -> MastodonPlatform:
     parts = urlsplit(address)
     if parts.scheme not in ("http", "https") or not parts.hostname or parts.path.strip("/") or parts.username:
         raise NeedsOperator(f"{named('MASTODON_BASE_URL')} is {base_url!r}; write it like https://mastodon.example")
+    if parts.scheme == "http" and parts.hostname not in HERE:
+        raise NeedsOperator(
+            f"{named('MASTODON_BASE_URL')} is {base_url!r}; write https://, as anybody on the way could read the token"
+        )
     return MastodonPlatform(address.rstrip("/"), token)

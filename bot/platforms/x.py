@@ -9,7 +9,7 @@ import logging
 import re
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
@@ -17,7 +17,7 @@ from threading import Event
 from typing import Any
 
 from bot.mention import Mention
-from bot.platforms.base import OUT_OF_SHAPE, Gone, Page, Rejected, TryLater
+from bot.platforms.base import OUT_OF_SHAPE, Forbidden, Gone, Page, Rejected, TryLater, taking_down
 from bot.platforms.x_client import API, Duplicate, XClient
 from bot.platforms.x_length import MAX_WEIGHT, weighted_length
 from model.errors import NeedsOperator
@@ -55,6 +55,7 @@ class XPlatform:
     """
 
     name = "x"
+    home = ""
     media_type = MP4
     max_length = MAX_WEIGHT
     poll_seconds = 45.0
@@ -73,6 +74,10 @@ class XPlatform:
     def may_write(self) -> bool:
         """X tells it in a header that tweepy keeps to itself."""
         return False
+
+    def unheard(self) -> str:
+        """X has no such settings in its API."""
+        return ""
 
     def pages(self, bookmark: str) -> Iterator[Page]:
         """X pages backward only, so all that is new is read before the oldest page comes out.
@@ -103,14 +108,14 @@ class XPlatform:
 
     def upload(self, media: Path, cover: Path, alt_text: str) -> str:  # noqa: ARG002 - a film is its own cover
         """Send the film in pieces, wait until X has processed it, then add the alt text."""
-        with _plain_question(Rejected):
-            film = {"media_type": self.media_type, "media_category": "tweet_video", "total_bytes": media.stat().st_size}
-            media_id = str(self._client.ask("POST", "/2/media/upload/initialize", json=film)["data"]["id"])
-            for index, chunk in enumerate(_chunks(media)):
-                self._client.append(media_id, index, chunk)
-            self._wait_for(media_id, self._client.ask("POST", f"/2/media/upload/{media_id}/finalize"))
-            alt = {"alt_text": {"text": alt_text[:ALT_TEXT_CHARACTERS]}}
-            self._client.ask("POST", "/2/media/metadata", json={"id": media_id, "metadata": alt})
+        try:
+            media_id = self._announce(media)
+            self._send(media_id, media, alt_text)
+        except Forbidden as refusal:
+            self._ask_who_we_are()  # refused that as well, it is not the film that X dislikes
+            raise Rejected(str(refusal)) from refusal
+        except Gone as gone:
+            raise TryLater(60, "x: X does not find our film") from gone
         return media_id
 
     def reply(self, mention: Mention, text: str, media_id: str | None) -> str:
@@ -128,7 +133,7 @@ class XPlatform:
 
     def delete(self, reply_id: str) -> None:
         """Take a post of ours down."""
-        with suppress(Gone), _plain_question(Gone):
+        with taking_down(), _plain_question(Gone):
             self._client.ask("DELETE", f"/2/tweets/{reply_id}")
 
     def _mentions(self, **page: Any) -> Json:
@@ -167,6 +172,19 @@ class XPlatform:
             by_bot=author["id"] == self._own["id"] or _asks_to_be_left(author),
             in_reply_to=next((to for kind, to in _references(post) if kind == "replied_to"), ""),
         )
+
+    def _announce(self, media: Path) -> str:
+        film = {"media_type": self.media_type, "media_category": "tweet_video", "total_bytes": media.stat().st_size}
+        with _plain_question(Forbidden, Rejected):
+            return str(self._client.ask("POST", "/2/media/upload/initialize", json=film)["data"]["id"])
+
+    def _send(self, media_id: str, media: Path, alt_text: str) -> None:
+        with _plain_question(Gone, Rejected):
+            for index, chunk in enumerate(_chunks(media)):
+                self._client.append(media_id, index, chunk)
+            self._wait_for(media_id, self._client.ask("POST", f"/2/media/upload/{media_id}/finalize"))
+            alt = {"alt_text": {"text": alt_text[:ALT_TEXT_CHARACTERS]}}
+            self._client.ask("POST", "/2/media/metadata", json={"id": media_id, "metadata": alt})
 
     def _wait_for(self, media_id: str, answer: Json) -> None:
         deadline = time.monotonic() + MEDIA_DEADLINE_S
@@ -215,6 +233,9 @@ class XPlatform:
     @cached_property
     def _own(self) -> Mapping[str, str]:
         """Id and username of our account."""
+        return self._ask_who_we_are()
+
+    def _ask_who_we_are(self) -> Mapping[str, str]:
         with _plain_question():
             return dict(self._client.ask("GET", "/2/users/me")["data"])
 

@@ -8,7 +8,7 @@ from typing import Any, Literal, NoReturn
 import requests
 import tweepy
 
-from bot.platforms.base import Gone, Rejected, TryLater, seconds_to_wait
+from bot.platforms.base import Forbidden, Gone, Rejected, TryLater, seconds_to_wait
 from model.errors import NeedsOperator
 
 API = "https://api.x.com"
@@ -71,6 +71,7 @@ class XClient(tweepy.Client):  # type: ignore[misc]
             TryLater: Time will mend it.
             NeedsOperator: X refuses our keys, our account, or wants money.
             Gone: There is no such post for us.
+            Forbidden: We are let in, but not let do this.
             Duplicate: These words were posted already.
             Rejected: X will never take it.
         """
@@ -164,11 +165,18 @@ def _forbidden(error: Any) -> Exception:
             f"x: X does not let our account or app do this (403: {words}); see that the account is not locked, that the"
             f" app may read and write, and renew {VARIABLES} after a change"
         )
-    return Gone(f"x: X does not let us answer this post (403: {words})")
+    if _is_gone(error):
+        return Gone(f"x: the post is gone (403: {words})")
+    return Forbidden(f"x: X does not let us do this (403: {words})")
 
 
 def _gone(error: Any) -> Exception:
     return Gone(f"x: X knows no such post any more ({error.response.status_code}: {_words(error)})")
+
+
+def _is_gone(error: Any) -> bool:
+    told = any(code in error.api_codes for code in GONE_CODES) or "deleted or not visible" in _words(error)
+    return told or error.response.status_code == 410
 
 
 def _by_status(error: Any) -> Exception:
@@ -177,7 +185,7 @@ def _by_status(error: Any) -> Exception:
         return NeedsOperator(f"x: X wants to be paid (402: {words}); add credits in its developer portal")
     if status in FOR_LATER:
         return TryLater(30, f"x: X could not answer in time ({status})")
-    if any(code in error.api_codes for code in GONE_CODES) or "deleted or not visible" in words:
+    if _is_gone(error):
         return Gone(f"x: the post is gone ({status}: {words})")
     return Rejected(f"x: X does not take it ({status}: {words})")
 

@@ -9,10 +9,12 @@ from fake_network import make_mention
 from stub_studio import make_request
 
 from bot import deliver, gates, phrases
+from bot.blocks import Lists
 from bot.counters import REFUSED
 from bot.deliver import Deliverer
 from bot.gates import Gates
 from bot.ledger import Ledger
+from bot.manners import Manners
 from bot.platforms.base import Closed, Gone, Rejected, TryLater
 from model.errors import CannotWrite, NeedsOperator
 from model.genre import load_genres
@@ -304,6 +306,52 @@ def test_a_network_that_refuses_us_is_left_alone_for_a_while_and_then_answered(n
     deliverer.deliver(KEY, None)
 
     assert ledger.find(KEY).state == "posted"
+
+
+def test_an_answer_that_a_network_alone_refuses_keeps_no_other_from_being_said(network, ledger, store, monkeypatch):
+    """A firewall answered 403 to its alt text: each quarter of an hour it came first, and shut the gate again."""
+    ledger.keep("mastodon", [make_mention(root_id=number, author_id=number) for number in "23"], "3")
+    ledger.accept_help("mastodon-2")
+    ledger.accept_help("mastodon-3")
+    ledger.rendered(KEY, TRACK)
+    monkeypatch.setattr(network, "upload", Mock(side_effect=NeedsOperator("403")))
+    deliverer = Deliverer(
+        {"mastodon": network}, ledger, store, load_genres(), "heavy-metal", gates=Gates(["mastodon", "x"])
+    )
+
+    for quarter in (0, 1):
+        later = quarter * gates.RETRY_SECONDS
+        monkeypatch.setattr(gates.time, "monotonic", lambda real=time.monotonic, later=later: real() + later)
+        for post in ledger.unfinished("mastodon"):
+            deliverer.deliver(post.key, None)
+
+    assert {reply["key"] for reply in network.replies} == {"mastodon-2", "mastodon-3"}
+    assert (ledger.find(KEY).state, ledger.find(KEY).open) == ("rendered", True)
+
+
+def test_who_is_blocked_meanwhile_gets_no_answer_but_may_have_one_taken_down(network, ledger, store, tmp_path):
+    blocked = tmp_path / "blocked.txt"
+    blocked.touch()
+    lists = Lists.from_files(blocked, None)
+    deliverer = Deliverer(
+        {"mastodon": network}, ledger, store, load_genres(), "heavy-metal", manners=Manners(lists=lists)
+    )
+    ledger.keep("mastodon", [make_mention(root_id=number) for number in "234"], "4")
+    ledger.accept_help("mastodon-2")
+    deliverer.deliver("mastodon-2", None)
+    ledger.accept_deletion("mastodon-3", "mastodon-2")
+    ledger.refuse("mastodon-4", "Sorry.")
+
+    blocked.write_text("@someone")
+    lists.read_again()
+    for key, track in ((KEY, TRACK.to_json()), ("mastodon-3", None), ("mastodon-4", None)):
+        deliverer.deliver(key, track)
+
+    assert [reply["key"] for reply in network.replies] == ["mastodon-2"]
+    assert (network.uploads, len(network.deletions)) == ([], 1)
+    assert (ledger.find(KEY).state, ledger.find(KEY).reason, ledger.find(KEY).open) == (
+        "left", "its author or its server is blocked", False,
+    )  # fmt: skip
 
 
 def test_a_post_that_nobody_has_looked_at_yet_is_not_answered(deliverer, network, ledger):

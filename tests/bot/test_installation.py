@@ -4,9 +4,11 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from fake_network import make_mention
 from processes import wait_until
 
 from bot import check
+from bot.ledger import Ledger
 from model.errors import NeedsOperator
 from worker.connection import connect
 from worker.private_redis import private_redis
@@ -143,6 +145,24 @@ def test_a_token_that_may_read_and_write_is_sound(look, scopes):
     assert "✓  mastodon          lets us read and write\n" in said
 
 
+@pytest.mark.parametrize(
+    ("policy", "is_sound", "line"),
+    [
+        ({"for_private_mentions": "filter"}, False, "let “Unsolicited private mentions” be accepted\n"),
+        ({"for_private_mentions": "accept"}, True, "lets us read and write\n"),
+        ({"for_new_accounts": "drop"}, True, "read and write; the account's settings keep from us new accounts\n"),
+    ],
+)
+def test_whom_an_account_keeps_from_the_band_is_said(look, httpserver, policy, is_sound, line):
+    # Private requests were filtered, as is Mastodon's default, and nobody noticed.
+    httpserver.expect_request("/api/v2/notifications/policy").respond_with_json(policy)
+
+    sound, said = look(["read", "write"])
+
+    assert line in said
+    assert sound is is_sound
+
+
 def test_where_nobody_tells_what_a_token_may_do_that_is_said(look):
     sound, said = look(None)
 
@@ -217,3 +237,41 @@ def test_a_worker_that_can_write_to_its_store_alone_is_sound(redis_url, tmp_path
     said = capsys.readouterr().out
     assert sound
     assert "it cannot be made here; only `lnh bot` needs one" in said
+
+
+def test_a_damaged_ledger_is_not_sound(redis_url, tmp_path, capsys):
+    ledger = Ledger(tmp_path / "ledger.sqlite")
+    ledger.keep("mastodon", [make_mention(root_id=str(number)) for number in range(500)], "500")
+    ledger.close()
+    with (tmp_path / "ledger.sqlite").open("r+b") as file:
+        file.seek(100_000)
+        file.write(b"\xff" * 20_000)
+
+    sound = check.installation({"REDIS_URL": redis_url, "LNH_DATA": str(tmp_path)})
+
+    said = capsys.readouterr().out
+    assert not sound
+    assert "it is damaged" in said
+    assert "`lnh ledger restore` a back-up" in said
+
+
+@pytest.mark.parametrize("needed", [True, False])
+def test_a_ledger_that_this_user_may_not_see_is_one_line(redis_url, tmp_path, capsys, monkeypatch, needed):
+    # The bot's folder is for its user alone: `lnh check` by another was a traceback.
+    data, exists = tmp_path / "data", Path.exists
+    data.mkdir()
+
+    def see(path):
+        if path.parent == data:
+            raise PermissionError(13, "Permission denied")
+        return exists(path)
+
+    monkeypatch.setattr(Path, "exists", see)
+    monkeypatch.setattr(check.os, "access", lambda place, asks: Path(place) != data or asks == os.F_OK)
+    places = {"LNH_DATA": str(data), "LNH_STORE": str(tmp_path / "tracks")}
+
+    sound = check.installation({"REDIS_URL": redis_url, "LNH_CONSOLE": "1" if needed else "0", **places})
+
+    assert sound != needed
+    told = f"✗  ledger            {data}: this user cannot keep a ledger here" if needed else "only `lnh bot` needs one"
+    assert told in capsys.readouterr().out

@@ -62,7 +62,7 @@ def test_a_post_without_end_is_cut(ledger):
 
 
 def test_what_someone_wrote_is_kept_until_it_is_finished_or_can_not_be_tried_again(ledger):
-    keep(ledger, *"124567")
+    keep(ledger, *"124576")
     keep(ledger, "3", author="other")
     for key in ("mastodon-1", "mastodon-2", "mastodon-3"):
         ledger.accept(make_request(key), [])
@@ -242,7 +242,7 @@ def test_a_ledger_that_another_process_holds_is_not_taken_for_a_full_disk(ledger
 def test_a_ledger_that_is_no_database_is_one_sentence(tmp_path):
     (tmp_path / "ledger.sqlite").write_bytes(b"not a database" * 100)
 
-    with pytest.raises(NeedsOperator, match="file is not a database"):
+    with pytest.raises(NeedsOperator, match=r"file is not a database; .* `lnh ledger restore` a back-up"):
         Ledger(tmp_path / "ledger.sqlite")
 
 
@@ -353,6 +353,111 @@ def test_a_platform_that_is_switched_off_is_not_missed_and_goes_on_where_it_stoo
     keep(ledger, "1")
 
     ledger.watch(["x"])
-    assert (ledger.last_polls(), ledger.bookmark("mastodon")) == ({}, "9")
+    assert (list(ledger.last_polls()), ledger.bookmark("mastodon")) == (["x"], "9")
     ledger.watch(["x", "mastodon"])
-    assert list(ledger.last_polls()) == ["mastodon"]
+    assert list(ledger.last_polls()) == ["mastodon", "x"]
+
+
+def test_a_platform_that_was_never_read_is_missed_since_it_was_switched_on(ledger, monkeypatch):
+    began = time.time()
+    ledger.watch(["x"])
+    first = ledger.last_polls()["x"]
+    monkeypatch.setattr("bot.ledger.time.time", lambda: began + 3600)
+
+    ledger.watch(["x"])
+    assert (ledger.last_polls(), ledger.bookmark("x")) == ({"x": first}, None)
+    ledger.keep("x", [], "1")
+    assert ledger.last_polls() == {"x": began + 3600}
+    ledger.watch([])
+    assert ledger.last_polls() == {}
+
+
+def test_a_ledger_is_of_one_server_of_a_platform(ledger):
+    # With the bookmark of one, the posts of another were passed over; and its people had the ids of others.
+    ledger.settle("mastodon", "old.example")
+    ledger.settle("x", "")
+    ledger.settle("mastodon", "old.example")
+
+    with pytest.raises(NeedsOperator, match=r"posts of mastodon are on old\.example, not on new\.example; go back"):
+        ledger.settle("mastodon", "new.example")
+
+
+def test_songs_that_need_no_studio_any_more_or_whose_platform_is_switched_off_are_not_in_the_line(ledger):
+    # What waited for a network that refused our answers filled everybody's line.
+    keep(ledger, "1", "2", "3")
+    ledger.keep("x", [make_mention(platform="x", root_id=number) for number in "12"], "2")
+    for key in ("mastodon-1", "mastodon-2", "mastodon-3", "x-1", "x-2"):
+        ledger.accept(make_request(key), [])
+    ledger.composing("mastodon-1")
+    ledger.rendered("mastodon-2", TRACK)
+    assert (ledger.songs_under_way(), ledger.songs_before("x-2")) == (4, 3)
+
+    ledger.watch(["mastodon"])
+
+    assert (ledger.songs_under_way(), ledger.songs_before("mastodon-3")) == (2, 1)
+
+
+def test_an_open_post_of_a_platform_that_is_switched_off_is_not_overdue_but_known(ledger):
+    keep(ledger, "1")
+
+    ledger.watch(["x"])
+
+    assert (ledger.oldest_waiting(), ledger.open_but_switched_off()) == (None, 1)
+    ledger.watch(["mastodon"])
+    assert (ledger.oldest_waiting(), ledger.open_but_switched_off()) == (ANY, 0)
+    assert ledger.oldest_waiting() is not None
+
+
+def test_what_was_put_off_comes_after_what_was_not(ledger):
+    keep(ledger, "1", "2", "3")
+
+    ledger.wait("mastodon-2", 0)
+    ledger.wait("mastodon-1", 0)
+
+    assert [post.mention.root_id for post in ledger.unfinished("mastodon")] == ["3", "2", "1"]
+
+
+def test_what_is_begun_anew_may_be_lost_by_the_store_once_more(ledger):
+    keep(ledger, "1")
+    ledger.accept(make_request("mastodon-1"), [])
+    ledger.rendered("mastodon-1", TRACK)
+    ledger.play_again("mastodon-1")
+    ledger.close_post("mastodon-1", "given up after a day")
+
+    ledger.retry("mastodon-1")
+
+    assert "played_again" not in ledger.find("mastodon-1").times
+
+
+def damage(path):
+    """Some of its rows rot on the disk."""
+    with closing(sqlite3.connect(path)) as db:
+        (size,) = db.execute("PRAGMA page_size").fetchone()
+        (pages,) = db.execute("PRAGMA page_count").fetchone()
+    with path.open("r+b") as file:
+        file.seek(pages // 2 * size)
+        file.write(b"\xff" * 4 * size)
+
+
+def test_a_damaged_ledger_is_found_and_told_how_to_restore(ledger, tmp_path):
+    keep(ledger, *map(str, range(500)))
+    ledger.examine()
+    ledger.close()
+    damage(tmp_path / "data" / "ledger.sqlite")
+
+    with pytest.raises(NeedsOperator, match=r"ledger\.sqlite: it is damaged \(.*\); .* `lnh ledger restore` a") as told:
+        Ledger(tmp_path / "data" / "ledger.sqlite").examine()
+
+    assert "\n" not in str(told.value)
+    assert "make room" not in str(told.value)
+
+
+def test_a_damaged_ledger_is_not_copied(ledger, tmp_path):
+    keep(ledger, *map(str, range(500)))
+    ledger.close()
+    damage(tmp_path / "data" / "ledger.sqlite")
+
+    with pytest.raises(NeedsOperator, match=r"data/ledger\.sqlite: .*damaged"):
+        Ledger(tmp_path / "data" / "ledger.sqlite").copy_to(tmp_path / "kept.sqlite")
+
+    assert [each.name for each in tmp_path.iterdir()] == ["data"]

@@ -1,5 +1,7 @@
 import sqlite3
 from contextlib import closing
+from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 from click.testing import CliRunner
@@ -137,3 +139,39 @@ def test_whoever_said_stop_gets_no_answer_by_the_operators_hand_either(ledger):
         run("retry", "mastodon-3")
 
     assert not ledger.find("mastodon-3").open
+
+
+def test_a_back_up_into_a_folder_that_is_not_there_is_one_sentence(ledger, tmp_path):
+    with pytest.raises(NeedsOperator, match=r"nowhere/kept\.sqlite: there is no such folder; make it, or name another"):
+        run("back-up", str(tmp_path / "nowhere" / "kept.sqlite"))
+
+
+def test_a_back_up_for_which_there_is_no_room_names_its_own_disk(ledger, tmp_path, monkeypatch):
+    connect = sqlite3.connect
+
+    def connect_small(path, **more):
+        db = connect(path, **more)
+        if str(path).endswith(".part"):
+            db.execute("PRAGMA max_page_count = 1")
+        return db
+
+    monkeypatch.setattr("bot.ledger_file.sqlite3.connect", connect_small)
+
+    with pytest.raises(NeedsOperator, match=r"kept\.sqlite: database or disk is full; make room") as told:
+        run("back-up", str(tmp_path / "kept.sqlite"))
+
+    assert "ledger.sqlite" not in str(told.value)
+    assert not (tmp_path / "kept.sqlite").exists()
+
+
+def test_a_list_without_end_is_a_wrong_option(ledger):
+    assert "is not in the range" in run("list", "--limit", "1" + "0" * 20)
+
+
+def test_a_ledger_that_this_user_may_not_see_is_one_sentence(tmp_path, monkeypatch):
+    monkeypatch.setenv("LNH_DATA", str(tmp_path))
+    monkeypatch.setattr(Path, "exists", Mock(side_effect=PermissionError(13, "Permission denied")))
+
+    for words in (("list",), ("restore", __file__)):
+        with pytest.raises(NeedsOperator, match=r"ledger\.sqlite: this user may not look there"):
+            run(*words)

@@ -4,6 +4,7 @@ from threading import Event, Thread
 import pytest
 from fake_network import make_mention
 from processes import wait_until
+from stub_studio import make_request
 
 from bot import gates, phrases
 from bot.listener import WORDS_AT_ONCE, Listener
@@ -12,7 +13,7 @@ from bot.platforms.base import Closed, Gone, TryLater
 from model.errors import NeedsOperator
 from model.genre import load_genres
 from model.request import ComposeRequest, seed_of
-from worker.queue import Queues, compose_id, deliver_id, open_queue
+from worker.queue import Queues, compose_id, deliver_id, jobs_by_state, open_queue
 from worker.service import Service
 
 ASK = "@lnh_ai Dancing robots /compose /g heavy-metal /t 160 /r 0.2"
@@ -193,6 +194,51 @@ def test_a_song_given_up_by_the_studio_becomes_an_apology(listener, network, led
     assert (ledger.find(key).state, ledger.find(key).reason) == ("failed", "ValueError: a string snapped")
     assert queued(queues, "compose") == []
     assert queued(queues, "deliver") == [f"deliver-{key}"]
+
+
+def give_up_compose_job(queues):
+    """The studio tries what is queued three times."""
+
+    def snap(*_):
+        raise ValueError("a string snapped")
+
+    Service("compose", queues.redis, {"worker.jobs.compose": snap}).run(until_empty=True)
+
+
+def test_a_song_that_is_begun_anew_is_played_whatever_was_given_up_before(
+    listener, network, ledger, queues, monkeypatch
+):
+    """It became an apology at once."""
+    monkeypatch.setattr("worker.queue.BACK_OFF_SECONDS", (0, 0))
+    key = network.post(ASK)
+    listen(listener)
+    ledger.close_post(key, "given up by the operator")
+    give_up_compose_job(queues)
+    assert queues.states([compose_id(key)]) == ["given up"]
+
+    ledger.retry(key)
+    listen(listener)
+
+    assert ledger.find(key).state == "composing"
+    assert queued(queues, "compose") == [key]
+    give_up_compose_job(queues)
+    listen(listener)
+    assert ledger.find(key).state == "failed"
+
+
+def test_given_up_jobs_of_what_was_called_off_meanwhile_are_taken_away(listener, network, ledger, queues, monkeypatch):
+    monkeypatch.setattr("worker.queue.BACK_OFF_SECONDS", (0, 0))
+    key = network.post(ASK)
+    listen(listener)
+    ledger.call_off(key, "its author wants no answer of ours")
+    queues.ask(make_request("x-1"))  # another network's, or another house's
+    give_up_compose_job(queues)
+    assert jobs_by_state("compose", queues.redis)["given up"] == 2
+
+    listen(listener)
+
+    assert queues.states([key, "x-1"]) == ["absent", "given up"]
+    assert jobs_by_state("compose", queues.redis)["given up"] == 1
 
 
 @pytest.mark.parametrize(

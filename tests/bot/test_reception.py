@@ -109,6 +109,21 @@ def test_an_old_stop_that_is_delivered_again_stops_nobody(band, network, ledger)
     assert not ledger.has_stopped("mastodon", "someone")
 
 
+def test_what_is_written_after_a_stop_is_not_called_off_by_it(band, network):
+    # All of it was read at once, as after a while without the bot, and the stop closed it all.
+    track = band.post(ASK)
+    keys = [
+        network.post("/stop"), network.post("/delete", in_reply_to=track), network.post("/start"), network.post(ASK),
+    ]  # fmt: skip
+
+    band.listen()
+
+    stop, deletion, start, song = map(band.find, keys)
+    assert (stop.state, stop.open) == ("done", False)
+    assert (deletion.deletes, deletion.open) == ("mastodon-1", True)
+    assert (start.state, start.open, song.state) == ("accepted", True, "composing")
+
+
 # ---- help and refusals
 
 

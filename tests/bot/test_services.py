@@ -8,7 +8,7 @@ from contextlib import ExitStack, contextmanager
 from tempfile import TemporaryDirectory
 
 import pytest
-from fake_network import FakeNetwork
+from fake_network import FakeNetwork, make_mention
 from processes import TESTS, running, started, wait_until
 
 from bot.ledger import Ledger
@@ -430,6 +430,31 @@ def test_status_names_an_answer_that_is_overdue(network, redis, redis_url, tmp_p
     for hours, named in (("1", True), ("2", False)):
         ended = lnh("status", REDIS_URL=redis_url, LNH_DATA=str(tmp_path / "data"), LNH_LATE_HOURS=hours)
         assert ("the oldest open post was seen 1 h 1 min ago" in ended.stderr) == named
+
+
+def test_status_names_a_network_that_was_never_read(redis, redis_url, tmp_path):
+    # Its keys were wrong from the first start, and all was said to run.
+    ledger = Ledger(tmp_path / "data" / "ledger.sqlite")
+    ledger.watch(["x"])
+    for minutes, named in ((14, False), (16, True)):
+        ledger._write("UPDATE unread SET since = ?", time.time() - minutes * 60)
+
+        ended = lnh("status", REDIS_URL=redis_url, LNH_DATA=str(tmp_path / "data"))
+
+        assert "deliver-x" in ended.stdout
+        assert ("x was not read for 16 min" in ended.stderr) == named
+
+
+def test_status_does_not_wait_for_a_network_that_is_switched_off(redis, redis_url, tmp_path):
+    ledger = Ledger(tmp_path / "data" / "ledger.sqlite")
+    ledger.keep("x", [make_mention(platform="x", root_id="1")], "1")
+    ledger._write("UPDATE posts SET times = json_object('seen', ?)", time.time() - 7200)
+    ledger.watch(["mastodon"])
+
+    ended = lnh("status", REDIS_URL=redis_url, LNH_DATA=str(tmp_path / "data"))
+
+    assert "oldest open post" not in ended.stdout + ended.stderr
+    assert "besides, 1 wait for their platform to be switched on again" in " ".join(ended.stdout.split())
 
 
 def test_the_two_queues_are_rqs_own(queues):

@@ -36,6 +36,7 @@ class FakeMastodon:
         self.instance: dict[str, dict[str, Any]] = {"v2": {"configuration": {"statuses": {"max_characters": 500}}}}
         self.remembers_keys = True
         self.marked_as_bot = True
+        self.policy: dict[str, Any] | None = None  # which notifications the account wants; None: too old for that
         self.streamed: str | None = None  # events that the stream sends before it ends; None: there is no stream
         self._by_key: dict[str, dict[str, Any]] = {}
         self._last = 0
@@ -68,6 +69,8 @@ class FakeMastodon:
                 return reply(self.instance[version])
             case ["GET", "api", "v1", "notifications"]:
                 return reply(self._page(request))
+            case ["GET", "api", "v2", "notifications", "policy"] if self.policy is not None:
+                return reply(self.policy)
             case ["GET", "api", "v1", "streaming", "user", "notification"] if self.streamed is not None:
                 return Response(self.streamed, content_type="text/event-stream")
             case ["GET", "api", "v1", "statuses", number] if number in self.statuses:

@@ -46,6 +46,18 @@ def test_an_address_that_is_none_is_refused(address: str):
         connect({**MASTODON, "MASTODON_BASE_URL": address})
 
 
+def test_an_address_to_which_the_token_would_go_in_clear_is_refused():
+    with pytest.raises(NeedsOperator, match=r"^MASTODON_BASE_URL is 'http://home\.example'; write https://"):
+        connect({**MASTODON, "MASTODON_BASE_URL": "http://home.example"})
+
+
+@pytest.mark.parametrize("host", ["localhost", "LOCALHOST:3000", "127.0.0.1:3000", "[::1]:3000"])
+def test_a_server_on_this_machine_needs_no_certificate(host: str):
+    (platform,) = connect({**MASTODON, "MASTODON_BASE_URL": f"http://{host}"})
+
+    assert platform.name == "mastodon"
+
+
 @pytest.mark.parametrize("value", ["false", "no", "off", "true", "yes", "01"])
 def test_a_console_is_switched_on_by_1_alone(value: str):
     with pytest.raises(NeedsOperator, match=f"^LNH_CONSOLE is '{value}'; write 1, or 0"):

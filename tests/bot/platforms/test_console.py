@@ -68,9 +68,22 @@ def test_a_terminal_that_says_nothing_keeps_nobody_waiting(tmp_path: Path):
     assert after.mentions[0].text == "@lnh_ai Robots /compose"
 
 
-def wait_for_page(platform: ConsolePlatform) -> Page:
+def test_a_byte_that_is_no_text_does_not_cost_the_lines_behind_it(tmp_path: Path):
+    reading, writing = os.pipe()
+    with os.fdopen(reading, encoding="utf-8") as stream, os.fdopen(writing, "wb") as terminal:
+        platform = ConsolePlatform(stream, io.StringIO(), tmp_path)
+        terminal.write(b"caf\xe9\n@lnh_ai Robots /compose\n")
+        terminal.close()
+
+        first = wait_for_page(platform)
+        second = wait_for_page(platform, first.bookmark)
+
+    assert (first.mentions[0].text, second.mentions[0].text) == ("caf\ufffd", "@lnh_ai Robots /compose")
+
+
+def wait_for_page(platform: ConsolePlatform, bookmark: str = "0") -> Page:
     for _ in range(500):
-        if pages := read(platform, "0"):
+        if pages := read(platform, bookmark):
             return pages[0]
         time.sleep(0.01)
     raise AssertionError("nothing was heard")

@@ -55,6 +55,26 @@ def test_a_post_of_ten_thousand_open_tags_is_read():
     assert to_text("<div>" * 10_000 + "deep") == "deep"
 
 
+def test_whom_a_name_alone_means_is_the_first_who_has_it():
+    link = '<a href="https://elsewhere.example/@lnh_ai">@LNH_AI</a>'
+
+    assert to_text(link, [FRIEND, BAND]) == "@lnh_ai@far.example"
+
+
+def test_a_post_of_ten_thousand_mentions_is_read():
+    named = [Named(url=f"https://y.example/@n{i}", username=f"n{i}", acct=f"n{i}@y.example") for i in range(10_000)]
+
+    text = to_text("".join(mention_of(one) for one in named), named)
+
+    assert text == "".join(f"@n{i}@y.example" for i in range(10_000))
+
+
+def test_of_links_within_links_the_innermost_counts():
+    within = [f'<a href="https://x.example/{i}"><span class="invisible">' for i in range(2000)]
+
+    assert to_text("".join(within)) == "https://x.example/1999"
+
+
 @settings(deadline=None)  # the two cores may be busy with music
 @given(
     st.lists(

@@ -261,6 +261,109 @@ def test_a_track_that_the_server_cannot_process_is_rejected(mastodon_world: Mast
         mastodon_world.connect().upload(*make_files(tmp_path), "")
 
 
+def test_a_track_that_the_server_does_not_find_while_it_processes_it_is_left_for_later(
+    mastodon_world: MastodonWorld, tmp_path: Path
+):
+    """One of its machines may not know yet what another was given; the network was shut for a quarter of an hour."""
+    mastodon_world.fake.polls_until_ready = 3
+    mastodon_world.fake.troubles.plan("GET", "/media/", problem(404, "Record not found"))
+
+    with pytest.raises(TryLater, match="does not find our track"):
+        mastodon_world.connect().upload(*make_files(tmp_path), "")
+
+
+def test_a_token_without_the_scope_to_upload_needs_the_operator(mastodon_world: MastodonWorld, tmp_path: Path):
+    challenge = {"WWW-Authenticate": 'Bearer realm="Doorkeeper", error="insufficient_scope"'}
+    mastodon_world.fail_uploading(problem(403, "Hors du périmètre", **challenge))
+
+    with pytest.raises(NeedsOperator, match="write:media"):
+        mastodon_world.connect().upload(*make_files(tmp_path), "")
+
+
+def test_a_token_without_the_scope_to_delete_needs_the_operator(mastodon_world: MastodonWorld):
+    challenge = {"WWW-Authenticate": 'Bearer realm="Doorkeeper", error="insufficient_scope"'}
+    mastodon_world.fail_deleting(problem(403, "Hors du périmètre", **challenge))
+
+    with pytest.raises(NeedsOperator, match="write:statuses"):
+        mastodon_world.connect().delete("1")
+
+
+@pytest.mark.parametrize("word", ["filter", "drop"])
+def test_an_account_that_keeps_private_calls_back_needs_the_operator(mastodon_world: MastodonWorld, word: str):
+    """Mastodon filters them by default, and nobody noticed that the band never heard them."""
+    mastodon_world.fake.policy = {"for_private_mentions": word}
+
+    with pytest.raises(NeedsOperator, match="Unsolicited private mentions"):
+        mastodon_world.connect().unheard()
+
+
+@pytest.mark.parametrize(
+    ("policy", "unheard"),
+    [
+        ({"for_private_mentions": "accept", "for_limited_accounts": "filter"}, ""),
+        ({"for_not_following": "accept", "for_new_accounts": "filter"}, "new accounts"),
+        (
+            {"for_not_following": "drop", "for_not_followers": "filter"},
+            "people whom it does not follow, people who do not follow it",
+        ),
+        (None, ""),
+    ],
+)
+def test_whom_an_account_keeps_back_is_told(mastodon_world: MastodonWorld, policy: dict[str, str] | None, unheard: str):
+    mastodon_world.fake.policy = policy
+
+    assert mastodon_world.connect().unheard() == unheard
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [problem(501, "Not implemented"), problem(400, "what?"), Response("<html>A page</html>", 200), Response("[1]")],
+    ids=["501", "400", "HTML", "list"],
+)
+def test_a_server_without_such_settings_may_answer_anything(mastodon_world: MastodonWorld, answer: Response):
+    mastodon_world.fake.troubles.plan("GET", "/policy", answer)
+
+    assert mastodon_world.connect().unheard() == ""
+
+
+def send_on(world: MastodonWorld, method: str, path: str, to: str) -> None:
+    world.fake.troubles.plan(method, path, Response("", 301, {"Location": to}))
+
+
+def test_a_server_that_sends_us_on_to_another_needs_the_operator(mastodon_world: MastodonWorld):
+    """The token was left out there, so it seemed to be refused."""
+    send_on(mastodon_world, "GET", "/notifications", f"{mastodon_world.url.replace('localhost', '127.0.0.1')}/api")
+
+    with pytest.raises(NeedsOperator, match=r"sends us on to http://127\.0\.0\.1:\d+; .* MASTODON_BASE_URL"):
+        mastodon_world.connect().newest_bookmark()
+
+    assert len(mastodon_world.fake.requests) == 1
+
+
+def test_a_server_that_sends_us_on_to_another_gets_no_answer_as_a_question(mastodon_world: MastodonWorld):
+    """A POST that is sent on becomes a GET, and what we said was lost."""
+    mastodon_world.call("/compose")
+    mention, platform = hear(mastodon_world), mastodon_world.connect()
+    send_on(mastodon_world, "POST", "/statuses", "https://home.example/api/v1/statuses")
+
+    with pytest.raises(NeedsOperator, match="sends us on to https://home"):
+        platform.reply(mention, "Enjoy!", None)
+
+
+def test_a_stream_is_not_followed_to_another_server(mastodon_world: MastodonWorld):
+    send_on(mastodon_world, "GET", "/streaming", "https://home.example/api/v1/streaming")
+
+    with pytest.raises(NeedsOperator, match="sends us on"):
+        mastodon_world.connect().stream(lambda _: None, Event())
+
+
+def test_a_server_that_sends_us_on_within_itself_is_followed(mastodon_world: MastodonWorld):
+    mastodon_world.call("hello")
+    send_on(mastodon_world, "GET", "/notifications", "/api/v1/notifications?types[]=mention")
+
+    assert mastodon_world.connect().newest_bookmark() == mastodon_world.fake.rows[-1]["id"]
+
+
 @pytest.mark.parametrize(
     ("text", "length"),
     [

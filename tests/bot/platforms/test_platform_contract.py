@@ -12,12 +12,13 @@ from werkzeug import Response
 from worlds import NetworkWorld, World
 
 from bot.mention import Mention
-from bot.platforms.base import Gone, Platform, TryLater
+from bot.platforms.base import Gone, Platform, Rejected, TryLater
 from model.errors import NeedsOperator
 from model.request import KEY_PATTERN
 from worker.track import SUFFIXES
 
 CALL = "@lnh_ai Dancing robots /compose"
+FIREWALL = Response("<html>Sorry, you have been blocked</html>", 403, content_type="text/html")
 
 
 def read_all(platform: Platform, bookmark: str) -> list[Mention]:
@@ -185,6 +186,45 @@ def test_an_answer_can_be_taken_down_and_once_more(network: NetworkWorld):
     platform.delete(reply_id)
 
     assert network.answers() == []
+
+
+@pytest.mark.parametrize("status", [404, 410])
+def test_an_answer_that_is_gone_already_is_as_good_as_taken_down(network: NetworkWorld, status: int):
+    network.fail_deleting(Response('{"error": "gone"}', status, content_type="application/json"))
+
+    network.connect().delete("1")
+
+
+def test_an_answer_that_we_are_not_let_take_down_is_tried_later(network: NetworkWorld):
+    """It counted as done, and the post still stood."""
+    platform = network.connect()
+    reply_id = platform.reply(hear_one(network, platform), "Enjoy!", None)
+    network.fail_deleting(FIREWALL)
+
+    with pytest.raises(TryLater):
+        platform.delete(reply_id)
+    stands = len(network.answers())
+    platform.delete(reply_id)
+
+    assert (stands, network.answers()) == (1, [])
+
+
+def test_a_track_that_a_firewall_dislikes_is_rejected(network: NetworkWorld, tmp_path: Path):
+    """It counted as a refused token, and the network was shut for everybody."""
+    platform = network.connect()
+    network.fail_uploading(FIREWALL)
+
+    with pytest.raises(Rejected):
+        platform.upload(*make_track(platform, tmp_path), "1 UNION SELECT password")
+
+
+def test_an_upload_by_an_account_that_is_let_do_nothing_needs_the_operator(network: NetworkWorld, tmp_path: Path):
+    platform = network.connect()
+    network.fail_uploading(FIREWALL)
+    network.fail_asking_who_we_are(FIREWALL)
+
+    with pytest.raises(NeedsOperator):
+        platform.upload(*make_track(platform, tmp_path), "alt")
 
 
 def test_a_call_that_answers_ours_says_so(network: NetworkWorld):

@@ -192,6 +192,45 @@ def test_a_piece_that_is_refused_says_why(x_world: XWorld, tmp_path: Path):
         x_world.connect().upload(*make_film(tmp_path), "alt")
 
 
+@pytest.mark.parametrize("path", ["/initialize", "/append", "/finalize", "/metadata"])
+def test_a_film_that_x_forbids_at_any_step_is_rejected(x_world: XWorld, tmp_path: Path, path: str):
+    x_world.fake.troubles.plan("POST", path, problem(403, "Forbidden"))
+
+    with pytest.raises(Rejected, match="403"):
+        x_world.connect().upload(*make_film(tmp_path), "alt")
+
+
+def test_an_app_that_may_not_upload_needs_the_operator(x_world: XWorld, tmp_path: Path):
+    x_world.fail_uploading(problem(403, "no", "https://api.twitter.com/2/problems/oauth1-permissions"))
+
+    with pytest.raises(NeedsOperator, match="read and write"):
+        x_world.connect().upload(*make_film(tmp_path), "alt")
+
+
+@pytest.mark.parametrize(("method", "path"), [("POST", "/append"), ("GET", "/media/upload"), ("POST", "/metadata")])
+def test_a_film_that_x_does_not_find_is_left_for_later(x_world: XWorld, tmp_path: Path, method: str, path: str):
+    """The network was shut for a quarter of an hour, and the rights of the app were blamed."""
+    x_world.fake.progress = [{"state": "pending", "check_after_secs": 1}]
+    x_world.fake.troubles.plan(method, path, problem(404, "Not Found"))
+
+    with pytest.raises(TryLater, match="does not find our film"):
+        x_world.connect().upload(*make_film(tmp_path), "alt")
+
+
+def test_an_x_that_takes_no_films_any_more_needs_the_operator(x_world: XWorld, tmp_path: Path):
+    x_world.fail_uploading(problem(404, "Not Found"))
+
+    with pytest.raises(NeedsOperator, match="rights"):
+        x_world.connect().upload(*make_film(tmp_path), "alt")
+
+
+@pytest.mark.parametrize("code", [144, 385])
+def test_a_post_that_x_says_is_gone_is_as_good_as_taken_down(x_world: XWorld, code: int):
+    x_world.fail_deleting(Response(f'{{"errors": [{{"code": {code}, "message": "no such post"}}]}}', 403))
+
+    x_world.connect().delete("7")
+
+
 def test_a_song_is_posted_as_made_with_ai(x_world: XWorld, tmp_path: Path):
     x_world.call("@lnh_ai /compose")
     (mention,) = hear_all(x_world)

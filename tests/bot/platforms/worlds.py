@@ -77,6 +77,12 @@ class NetworkWorld(Protocol):
 
     def fail_posting(self, response: Response, *, after_the_deed: bool) -> None: ...
 
+    def fail_uploading(self, response: Response) -> None: ...
+
+    def fail_deleting(self, response: Response) -> None: ...
+
+    def fail_asking_who_we_are(self, response: Response) -> None: ...
+
 
 class MastodonWorld:
     secrets = (fake_mastodon.TOKEN,)
@@ -114,6 +120,15 @@ class MastodonWorld:
 
     def fail_posting(self, response: Response, *, after_the_deed: bool) -> None:
         self.fake.troubles.plan("POST", "/statuses", response, after_the_deed=after_the_deed)
+
+    def fail_uploading(self, response: Response) -> None:
+        self.fake.troubles.plan("POST", "/media", response)
+
+    def fail_deleting(self, response: Response) -> None:
+        self.fake.troubles.plan("DELETE", "/statuses", response)
+
+    def fail_asking_who_we_are(self, response: Response) -> None:
+        self.fake.troubles.plan("GET", "/verify_credentials", response)
 
 
 class XWorld:
@@ -154,3 +169,12 @@ class XWorld:
 
     def fail_posting(self, response: Response, *, after_the_deed: bool) -> None:
         self.fake.troubles.plan("POST", "/2/tweets", response, after_the_deed=after_the_deed)
+
+    def fail_uploading(self, response: Response) -> None:
+        self.fake.troubles.plan("POST", "/initialize", response)
+
+    def fail_deleting(self, response: Response) -> None:
+        self.fake.troubles.plan("DELETE", "/2/tweets", response)
+
+    def fail_asking_who_we_are(self, response: Response) -> None:
+        self.fake.troubles.plan("GET", "/users/me", response)

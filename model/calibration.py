@@ -26,17 +26,22 @@ from model.reader import DRUMS, Reader
 from model.score import ROLES
 from model.tables import load_tables, save_tables
 
-FORMAT = 2  # of the file
+FORMAT = 3  # of the file
 WIDEST_STEP = 13  # semitones; wider ones count as this
 LONGEST_WAIT = 48  # ticks; longer ones count as this
 REST, REPEAT, OTHER = range(3)  # columns of `forms`
 MORE, ENOUGH = range(2)  # columns of `together`
 OUTSIDE, INSIDE = range(2)  # columns of `harmony`
 NEW, MADE = range(2)  # columns of `figures`
+APART, WITH_KICK = range(2)  # columns of `kicks`
+CHANGED, KEPT = range(2)  # columns of `intervals`
+HIGHEST = 25  # semitones; what lies higher above a part's lowest pitch counts as this
+THIRD = 4  # semitones; pitches are counted by so many
 WORDS = {"durations": t.DURATION, "shapes": t.SHAPE, "hits": t.HIT}  # choices that are tokens
 SIZES = {  # how many choices there are of each kind
     **{kind: len(tokens) for kind, tokens in WORDS.items()},
     "steps": WIDEST_STEP + 1, "waits": LONGEST_WAIT + 1, "forms": 3, "together": 2, "harmony": 2, "figures": 2,
+    "kicks": 2, "registers": 128 // THIRD, "heights": HIGHEST + 2, "intervals": 2,
 }  # fmt: skip
 
 Floats = NDArray[np.float32]
@@ -62,6 +67,10 @@ class Calibration:
     together: Floats  # (ROLES, 2): one more at a position where something is struck, or enough
     harmony: Floats  # (ROLES, 2): a pitch class outside what others sound, or inside; in silence, the chart's chord
     figures: Floats  # (ROLES, 2): an interval that the part has not struck yet at this position of a bar, or has
+    kicks: Floats  # (ROLES, 2): a position where the kick is not struck, or is; in bars that have one
+    heights: Floats  # (ROLES, HIGHEST + 2): semitones above the part's lowest pitch so far, after what is lower
+    intervals: Floats  # (ROLES, 2): a bass that follows the guitar in another interval than last, or in the same
+    registers: Floats  # (ROLES, 128 / THIRD): pitches of what is struck first, from the lowest
 
     @classmethod
     def none(cls) -> Self:
@@ -75,14 +84,22 @@ class Calibration:
             return
         logits += self._words[role, int(reader.struck_here)]
         if reader.fresh:
+            if reader.interval is not None:
+                logits[t.ROOT.start : t.ROOT.stop] += self.intervals[role, CHANGED]
+                logits[t.ROOT[reader.interval]] += self.intervals[role, KEPT] - self.intervals[role, CHANGED]
             return
         position, ticks = reader.position, reader.bar_ticks
         logits[t.AT.start + position + 1 : t.AT.start + ticks] += self._waits[role, 1 : ticks - position]
         logits[t.DONE] += self._waits[role, ticks - position]
         if role == DRUMS:
             return
+        if reader.kicks.any():
+            logits[t.AT.start : t.AT.stop] += self.kicks[role][reader.kicks[: len(t.AT)].astype(np.intp)]
         pitches = logits[t.PITCH.start : t.PITCH.stop]
+        if not reader.struck_here:
+            pitches += self._registers[role]
         if not reader.struck_here and reader.last_pitch is not None:
+            pitches += self._heights[role, reader.lowest_pitch]
             pitches += self._steps[role, reader.last_pitch]
             pitches += self.figures[role][reader.figures.astype(np.intp)]
         harmony = reader.harmony or (CLASSES[chart.chord_at(reader.bar, position, ticks)] if chart else 0)
@@ -100,6 +117,17 @@ class Calibration:
         words[:, :, t.REST] = self.forms[:, [REST]]
         words[:, :, t.REPEAT.start : t.REPEAT.stop] = self.forms[:, None, [REPEAT]]
         return words
+
+    @cached_property
+    def _heights(self) -> Floats:
+        """By the lowest pitch and the next: (ROLES, 128, 128)."""
+        pitches = np.arange(128)
+        return self.heights[:, (pitches - pitches[:, None]).clip(-1, HIGHEST) + 1]
+
+    @cached_property
+    def _registers(self) -> Floats:
+        """(ROLES, 128)."""
+        return self.registers.repeat(THIRD, axis=1)
 
     @cached_property
     def _waits(self) -> Floats:

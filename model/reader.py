@@ -52,6 +52,7 @@ class Grid(NamedTuple):
     struck: list[int]  # lowest pitch + 1 struck here; for drums 130 + the hit; 0: nothing
     next: list[int]  # position of the first strike here or later; NOWHERE: none
     next_kick: list[int]  # the same for the kick
+    kicks: NDArray[np.bool_]  # whether it is struck here
     bar_classes: int  # bit set of all pitch classes in it
     counts: tuple[int, ...]  # strikes by pitch class
     last: int  # lowest pitch + 1 of the last strike; 0: none
@@ -84,8 +85,9 @@ def grid(notes: t.BarNotes, drums: bool) -> Grid:
     last = min(keys[max(keys)]) + 1 if keys and not drums else 0
     ends = {} if drums else {pitch: start + duration for start, duration, pitch in notes}
     return Grid(
-        lowest, classes, struck, _next_of(keys, size), _next_of(kicks, size), bar_classes, tuple(counts), last, ends
-    )
+        lowest, classes, struck, _next_of(keys, size), _next_of(kicks, size), np.isin(np.arange(size), [*kicks]),
+        bar_classes, tuple(counts), last, ends,
+    )  # fmt: skip
 
 
 def _main_hit(keys: list[int]) -> int:
@@ -132,6 +134,8 @@ class Reader:
         self._counts = [0] * 12  # strikes by pitch class so far
         self._scale = 0  # the most frequent of them, as a bit set
         self._last = [0] * len(ROLES)  # by role: lowest pitch + 1 of the last strike
+        self._lowest = [128] * len(ROLES)  # by role: the lowest pitch so far; 128: none
+        self.interval: int | None = None  # index into ROOT_INTERVALS: in which the bass followed the guitar last
         self._figures: list[dict[int, NDArray[np.bool_]]] = [{} for _ in ROLES]  # by role and position: `figures`
         self._held: list[dict[int, int]] = [{} for _ in ROLES]  # by role: notes of full bars that end later, by pitch
         self.tempo_bpm = 120
@@ -213,6 +217,11 @@ class Reader:
         return last - 1 if last else None
 
     @property
+    def lowest_pitch(self) -> int:
+        """The lowest pitch that this part, which is no drummer, has struck in this song; 128 before the first."""
+        return self._lowest[self.role]
+
+    @property
     def figures(self) -> NDArray[np.bool_]:
         """Which pitches (128,) make a figure that this part, which has a last pitch, has made before in this song.
 
@@ -220,6 +229,11 @@ class Reader:
         """
         last = self._last[self.role] - 1
         return self._figures[self.role].get(self.position, _NO_FIGURES)[128 - last : 256 - last]
+
+    @property
+    def kicks(self) -> NDArray[np.bool_]:
+        """Where in the bar the kick is struck, to which a part that is no drummer can listen: (LONGEST_BAR + 1,)."""
+        return self._kit.kicks
 
     @property
     def bar_ticks(self) -> int:
@@ -271,7 +285,8 @@ class Reader:
             other = token - t.DOUBLE.start
             return self.played[other][self.bar], self.accents[other][self.bar], t.MOST_BACK + 2
         if token in t.ROOT:
-            notes = t.rooted(self.played[RHYTHM][self.bar], t.ROOT_INTERVALS[token - t.ROOT.start])
+            self.interval = token - t.ROOT.start
+            notes = t.rooted(self.played[RHYTHM][self.bar], t.ROOT_INTERVALS[self.interval])
             return notes, self.accents[RHYTHM][self.bar], t.MOST_BACK + 3
         if token == t.REST:
             return (), {}, t.MOST_BACK + 1
@@ -289,6 +304,7 @@ class Reader:
             self._accents[self.position] = self._accent
         if self.role != DRUMS:
             self._last[self.role] = pitches[0] + 1
+            self._lowest[self.role] = min(pitches[0], self._lowest[self.role])
             self._ends.update(dict.fromkeys(pitches, self.position + duration))
 
     def _close(self, notes: t.BarNotes, accents: t.Accents, form: int) -> None:
@@ -302,6 +318,7 @@ class Reader:
         if role != DRUMS and notes:
             self._counts = [one + other for one, other in zip(self._counts, bar.counts, strict=True)]
             self._last[role] = bar.last
+            self._lowest[role] = min(self._lowest[role], *(pitch for _, _, pitch in notes))
             least = max(sorted(self._counts, reverse=True)[SCALE_SIZE - 1], 1)
             self._scale = sum(1 << pitch_class for pitch_class, count in enumerate(self._counts) if count >= least)
         ends, ticks = self._held[role] | bar.ends, self.bar_ticks

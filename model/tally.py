@@ -4,7 +4,7 @@ Choices are counted as tokens say them, so that what is repeated counts once. A 
 one kind that a player has made in it; each song counts alike, however much is played.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from math import nan
 
@@ -15,8 +15,12 @@ from rich.progress import Progress
 from model import tokens as t
 from model.band import Band
 from model.calibration import (
+    APART,
+    CHANGED,
     ENOUGH,
+    HIGHEST,
     INSIDE,
+    KEPT,
     LONGEST_WAIT,
     MADE,
     MORE,
@@ -26,11 +30,13 @@ from model.calibration import (
     REPEAT,
     REST,
     SIZES,
+    THIRD,
     WIDEST_STEP,
+    WITH_KICK,
     WORDS,
     Calibration,
 )
-from model.features import columns, sounds_in
+from model.features import KICKS, columns, sounds_in
 from model.midi import nearest_duration
 from model.reader import Reader
 from model.rehearsal import takes_of
@@ -129,33 +135,48 @@ def tally(score: Score, corpus: str) -> Table:
             for kind, choice in _choices(reader, token):
                 counts[kind][reader.role, choice] += 1
         reader.push(token)
+    kicks = [note.start for part in score.parts if part.role == "drums" for note in part.notes if note.pitch in KICKS]
     parts = [columns(part, score) for part in score.parts if part.role != "drums" and part.notes]
     for part in parts:
         others = [other for other in parts if other is not part and other.role != "lead"]
+        role = ROLES.index(part.role)
         inside = sounds_in(part, others, score.ticks)
-        counts["harmony"][ROLES.index(part.role), [OUTSIDE, INSIDE]] = (~inside).sum(), inside.sum()
+        counts["harmony"][role, [OUTSIDE, INSIDE]] = (~inside).sum(), inside.sum()
+        if kicks:
+            together = np.isin(np.unique(part.starts), kicks)
+            counts["kicks"][role, [APART, WITH_KICK]] = (~together).sum(), together.sum()
     return counts
 
 
-def _choices(reader: Reader, token: int) -> list[tuple[str, int]]:
+def _choices(reader: Reader, token: int) -> Iterator[tuple[str, int]]:
     """What a token chooses, of each kind."""
     if reader.fresh:
-        return [("forms", REST if token == t.REST else REPEAT if token in t.REPEAT else OTHER)]
+        yield "forms", REST if token == t.REST else REPEAT if token in t.REPEAT else OTHER
+        if token in t.ROOT and reader.interval is not None:
+            yield "intervals", KEPT if token == t.ROOT[reader.interval] else CHANGED
+        return
     if token in t.ACCENT:
-        return []
-    on = token in t.AT or token == t.DONE
-    chosen = [("together", ENOUGH if on else MORE)] if reader.struck_here else []
-    if on:
-        wait = (token - t.AT.start if token in t.AT else reader.bar_ticks) - reader.position
-        return [*chosen, ("waits", min(wait, LONGEST_WAIT))]
-    if token in t.PITCH:
-        if reader.struck_here or reader.last_pitch is None:
-            return chosen
-        pitch = token - t.PITCH.start
-        step = min(abs(pitch - reader.last_pitch), WIDEST_STEP)
-        return [*chosen, ("steps", step), ("figures", MADE if reader.figures[pitch] else NEW)]
-    kind, tokens = next(each for each in WORDS.items() if token in each[1])
-    return [*chosen, (kind, token - tokens.start)]
+        return
+    goes_on = token in t.AT or token == t.DONE
+    if reader.struck_here:
+        yield "together", ENOUGH if goes_on else MORE
+    if goes_on:
+        position = token - t.AT.start if token in t.AT else reader.bar_ticks
+        yield "waits", min(position - reader.position, LONGEST_WAIT)
+    elif token in t.PITCH:
+        if not reader.struck_here:
+            yield from _choices_of_pitch(reader, token - t.PITCH.start)
+    else:
+        kind, tokens = next(each for each in WORDS.items() if token in each[1])
+        yield kind, token - tokens.start
+
+
+def _choices_of_pitch(reader: Reader, pitch: int) -> Iterator[tuple[str, int]]:
+    yield "registers", pitch // THIRD
+    if reader.last_pitch is not None:
+        yield "heights", min(max(pitch - reader.lowest_pitch, -1), HIGHEST) + 1
+        yield "steps", min(abs(pitch - reader.last_pitch), WIDEST_STEP)
+        yield "figures", MADE if reader.figures[pitch] else NEW
 
 
 def _on_grid(score: Score) -> Score:

@@ -17,10 +17,12 @@ from model.band import Band
 from model.calibration import (
     ENOUGH,
     INSIDE,
+    KEPT,
     MADE,
     REPEAT,
     REST,
     SIZES,
+    WITH_KICK,
     BadCalibration,
     Calibration,
     calibration_path,
@@ -70,7 +72,7 @@ def share(kind: str, choice: int, role: int, calibration: Calibration) -> float:
     [
         ("steps", 1, LEAD), ("steps", 0, BASS), ("waits", 6, LEAD), ("waits", 12, DRUMS), ("durations", 3, BASS),
         ("shapes", 4, LEAD), ("hits", 2, DRUMS), ("forms", REST, LEAD), ("forms", REPEAT, BASS),
-        ("together", ENOUGH, LEAD),
+        ("together", ENOUGH, LEAD), ("kicks", WITH_KICK, BASS), ("registers", 15, LEAD),
     ],
 )  # fmt: skip
 def test_a_choice_that_is_made_likelier_is_made_more_often_by_whom_it_was_meant_for(kind: str, choice: int, role: int):
@@ -123,6 +125,66 @@ def test_an_interval_that_a_part_has_struck_at_this_position_of_a_bar_is_a_figur
     assert np.flatnonzero(logits).tolist() == [t.PITCH[54]]
 
 
+def test_a_place_is_where_the_kick_is_struck_or_apart_from_it_in_bars_that_have_a_kick():
+    reader, kick = Reader(4), t.HIT[t.HITS.index((t.KICK,))]
+    drums = [t.AT[0], kick, t.AT[24], kick, t.DONE]
+    for token in [*t.header("folk", 120, ["drums", "bass"]), t.BAR[0], *drums, t.AT[0], t.DURATION[3], t.PITCH[40]]:
+        reader.push(token)
+    logits = np.zeros(len(t.NAMES), np.float32)
+
+    likelier("kicks", WITH_KICK, BASS).correct(None, reader, logits)
+
+    assert np.flatnonzero(logits).tolist() == [t.AT[0], t.AT[24]]
+    for token in [t.DONE, t.BAR[0], t.REST, t.AT[0], t.DURATION[3], t.PITCH[40]]:
+        reader.push(token)
+    logits[:] = 0
+    likelier("kicks", WITH_KICK, BASS).correct(None, reader, logits)
+    assert not logits.any()
+
+
+def test_a_bass_that_follows_the_guitar_keeps_its_interval():
+    reader, guitar = Reader(4), [t.AT[0], t.DURATION[3], t.PITCH[60], t.DONE]
+    for token in [*t.header("folk", 120, ["rhythm", "bass"]), t.BAR[0], *guitar]:
+        reader.push(token)
+    logits = np.zeros(len(t.NAMES), np.float32)
+    likelier("intervals", KEPT, BASS).correct(None, reader, logits)
+    assert not logits.any()  # there is none yet
+
+    for token in [t.ROOT[1], t.BAR[0], *guitar]:
+        reader.push(token)
+    likelier("intervals", KEPT, BASS).correct(None, reader, logits)
+
+    assert np.flatnonzero(logits).tolist() == [t.ROOT[1]]
+
+
+def test_the_interval_in_which_a_bass_follows_the_guitar_is_counted():
+    riff = [Note(start=start, pitch=50, duration=12, velocity=90) for start in range(0, 192, 12)]
+    line = [replace(note, pitch=38 if note.start < 144 else 26) for note in riff]
+    riff = [replace(note, pitch=note.pitch + note.start // 48) for note in riff]  # no bar is a repeat
+    line = [replace(note, pitch=note.pitch + note.start // 48) for note in line]
+    song = Score(
+        tempo_bpm=120, time_signatures=((4, 4),) * 4,
+        parts=(Part(role="rhythm", notes=tuple(riff)), Part(role="bass", notes=tuple(line))),
+    )  # fmt: skip
+
+    assert tally(song, "folk")["intervals"][BASS].tolist() == [1, 2]
+
+
+def test_a_register_is_a_third_wide_and_counts_for_what_is_struck_first():
+    reader = Reader(4)
+    for token in [*t.header("folk", 120, ["lead"]), t.BAR[0], t.AT[0], t.DURATION[3]]:
+        reader.push(token)
+    logits = np.zeros(len(t.NAMES), np.float32)
+
+    likelier("registers", 15, LEAD).correct(None, reader, logits)
+
+    assert np.flatnonzero(logits).tolist() == [t.PITCH[60], t.PITCH[61], t.PITCH[62], t.PITCH[63]]
+    reader.push(t.PITCH[60])
+    logits[:] = 0
+    likelier("registers", 15, LEAD).correct(None, reader, logits)
+    assert not logits.any()
+
+
 def test_choices_are_counted_as_they_were_made():
     def note(start: int, pitch: int, duration: int = 6) -> Note:
         return Note(start=start, pitch=pitch, duration=duration, velocity=90)
@@ -142,6 +204,18 @@ def test_choices_are_counted_as_they_were_made():
     assert counts["shapes"].sum() == 2
     assert counts["figures"].tolist() == [3, 0]
     assert counts["harmony"].sum() == 0  # nobody else plays
+    assert {third: int(counts["registers"][third]) for third in np.flatnonzero(counts["registers"])} == {12: 1, 15: 3}
+    assert counts["kicks"].sum() == 0  # nobody drums
+
+
+def test_strokes_with_the_kick_are_counted():
+    kit = tuple(Note(start=start, pitch=36, duration=3, velocity=90) for start in (0, 24))
+    line = tuple(Note(start=start, pitch=40, duration=6, velocity=90) for start in (0, 12, 24, 36))
+    song = Score(
+        tempo_bpm=120, time_signatures=((4, 4),), parts=(Part(role="drums", notes=kit), Part(role="bass", notes=line)),
+    )  # fmt: skip
+
+    assert tally(song, "folk")["kicks"][BASS].tolist() == [2, 2]
 
 
 @pytest.fixture(scope="module")

@@ -21,7 +21,7 @@ from bot.platforms.console import ConsolePlatform
 from bot.post import Post
 from bot.service import Bot
 from bot.settings import Settings
-from model.errors import NeedsOperator, writing
+from model.errors import NeedsOperator, make_folder
 from worker.connection import connect
 from worker.private_redis import kept, private_redis
 from worker.queue import COMPOSE, DELIVER, Queues, open_queue
@@ -75,7 +75,8 @@ def play(
         mine = Path(data).name.removeprefix("lnh-")
         queues = Queues(connect(redis_url), f"{COMPOSE}-{mine}", f"{DELIVER}-{mine}")  # the Redis may be shared
         ledger = Ledger(Path(data) / "ledger.sqlite")
-        store = Store(str(_made(folder).resolve()))
+        make_folder(folder)
+        store = Store(str(folder.resolve()))
         ours = {**environment, "REDIS_URL": redis_url, "LNH_STORE": store.url}
         bot = Bot([PlayedPost(text, out, folder)], ledger, queues, store, settings)
         try:
@@ -102,12 +103,6 @@ def _expect_command(text: str, settings: Settings) -> None:
         return  # is said in the reply
     if command is None:
         raise NeedsOperator('this post asks for nothing; try "Dancing robots /compose", or "/help"')
-
-
-def _made(folder: Path) -> Path:
-    with writing(f"--out {folder}"):
-        folder.mkdir(parents=True, exist_ok=True)
-    return folder
 
 
 @contextmanager

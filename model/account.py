@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from model.errors import writing
+from model.errors import make_folder, writing
 from model.shelf import Corpus, Unused
 from model.train import BATCH, WINDOW, Judgement
 
@@ -27,8 +27,8 @@ def show_reading(corpora: Sequence[Corpus], run_folder: Path, console: Console) 
     if unused:
         console.print(_troubles(unused))
         console.print(Text(f"All of them: {run_folder}/unused.tsv"))
+    make_folder(run_folder)
     with writing(run_folder):
-        run_folder.mkdir(parents=True, exist_ok=True)
         _write(run_folder / "unused.tsv", ("file", "trouble", "in full"),
                [(each.name, each.kind, each.why) for each in unused])  # fmt: skip
         _write(run_folder / "songs.tsv", ("member", "song_group", "corpus", "held_out"),
@@ -70,7 +70,7 @@ def show_losses(first: Mapping[str, float], best: Mapping[str, float], console: 
 
 
 def printable(name: str) -> str:
-    """A file's name with nothing in it that a terminal would obey."""
+    """A file's name with nothing in it that a terminal would obey, or that cannot be written."""
     return "".join(letter if letter.isprintable() else "?" for letter in name)
 
 

@@ -32,8 +32,13 @@ def card_path(weights: Path) -> Path:
     return weights.with_suffix(".md")
 
 
+def figures_path(weights: Path) -> Path:
+    """Where the figures of a weights file's songs lie, for `lnh genres`: beside it."""
+    return weights.with_suffix(".figures.json")
+
+
 def write_card(weights: Path, genre: str | None = None, figures: Path | None = None) -> Path:
-    """Write the card of a weights file from what its header says.
+    """Write the card of a weights file from what its header says; the figures are kept beside it, too.
 
     Args:
         weights: The file.
@@ -56,6 +61,8 @@ def write_card(weights: Path, genre: str | None = None, figures: Path | None = N
         *_limits(facts),
         *_imitation(weights),
     ]
+    if genre and figures:
+        write_whole(figures_path(weights), figures.read_bytes())
     path = card_path(weights)
     write_whole(path, ("\n\n".join(sections) + "\n").encode())
     return path
@@ -246,5 +253,3 @@ def _imitation(weights: Path) -> Iterable[str]:
 
 def _number(value: int | None) -> str:
     return "–" if value is None else f"{value:,}"
-
-

@@ -75,7 +75,7 @@ def new_chart(form: Chart, harmony: Chart, bars: int) -> Chart:
     form, harmony = _from_first_chord(form), _from_first_chord(harmony)
     returns = _moved(form.returns, _bars_kept(len(form.returns), bars))
     chords = _filled(harmony.chords)[_bars_kept(len(harmony.chords), bars)]
-    for bar, back in enumerate(returns):
+    for bar, back in enumerate(returns.tolist()):  # a uint8 would take no bar beyond 255
         chords[bar] = chords[bar - back]
     registers = np.array([_widened(register, harmony.scale) for register in form.registers.tolist()], np.uint8)
     return Chart(chords=chords, returns=returns, scale=harmony.scale, registers=registers)

@@ -48,6 +48,8 @@ def evaluate_command(
       lnh evaluate one two --genre heavy-metal --reference midi/heavy-metal --others midi/rock --others midi/jazz
     """
     genre = find_genre(genre_name)
+    if len({folder.resolve() for folder in folders}) < len(folders):
+        raise click.UsageError("A folder is named twice; each set of seeds has its own.")
     if json_file and not json_file.parent.is_dir():
         raise NeedsOperator(f"{json_file}: its folder does not exist; make it, or name another")
     place = index_path(weights_path(genre.weights))
@@ -58,9 +60,9 @@ def evaluate_command(
             folders, reference, {player.name: player.role for player in genre.players},
             others=others, bars=bars, training=training, progress=progress,
         )  # fmt: skip
-    show(report, Console())
     if json_file:
         _write(json_file, to_json(report))
+    show(report, Console())
 
 
 @click.command(name="calibrate")

@@ -1,12 +1,14 @@
 """Songs to learn from: where their MIDI files lie, and each as tokens with what is known beside them."""
 
 import csv
+import fcntl
 import hashlib
 import os
 import shutil
 import tarfile
 import tempfile
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from lzma import LZMAError
 from pathlib import Path
@@ -23,6 +25,7 @@ from model.score import Role, Score
 HELD_OUT_SHARE = 0.15  # of the song groups of a corpus; chosen by the group's hash, the same in every run
 FEWEST_HELD_OUT = 4  # groups, but at most a fifth of them: of 30 songs chance may choose none
 SUFFIXES = (".mid", ".midi")
+ARCHIVE = ".tar.xz"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +59,15 @@ class BadCorpus(NeedsOperator):
     """There is no music to learn from; the message says where it was sought."""
 
 
+@contextmanager
+def _reading() -> Iterator[None]:
+    """Within, what is not ours to read is a `BadCorpus` that names it."""
+    try:
+        yield
+    except PermissionError as error:
+        raise BadCorpus(f"{error.filename}: this user may not read it; mend the rights (chmod -R u+rX)") from error
+
+
 # --- who is held out
 
 
@@ -81,20 +93,25 @@ def song_groups(folder: Path) -> dict[str, str]:
 
 
 def named_groups(files: Sequence[Path], known: Mapping[str, str]) -> dict[Path, str]:
-    """The song group of each file: as `song_groups` knows it, else by its path in the folder that holds them all."""
+    """The song group of each file: as `song_groups` knows it, else by its path in the folder that holds them all.
+
+    Only the path is looked at: there need be no such file.
+    """
     above = os.path.commonpath([path.parent.absolute() for path in files]) if files else ""
     return {
         path: known.get(path.name) or str(path.absolute().relative_to(above).with_suffix("")) for path in files
     }
 
 
+@_reading()
 def read_index(folder: Path) -> dict[str, Mapping[str, str]]:
     """File name to its row of INDEX.tsv in the folder or above; empty where there is none.
 
     Raises:
         BadCorpus: It cannot be read, lacks a column that it must have, or a row names no file.
     """
-    place = next((place for place in (folder, *folder.parents[:2]) if (place / "INDEX.tsv").is_file()), None)
+    here = Path(os.path.abspath(folder))  # noqa: PTH100  "." has no parents, and a link is to keep its own
+    place = next((place for place in (here, *here.parents[:2]) if (place / "INDEX.tsv").is_file()), None)
     if place is None:
         return {}
     try:
@@ -114,6 +131,7 @@ def read_index(folder: Path) -> dict[str, Mapping[str, str]]:
 # --- where they lie
 
 
+@_reading()
 def corpus_source(folder: Path, corpus: str) -> Source:
     """The MIDI files of `<folder>/<corpus>/` and of the archive `<folder>/<corpus>.tar.xz`.
 
@@ -126,6 +144,7 @@ def corpus_source(folder: Path, corpus: str) -> Source:
     return source
 
 
+@_reading()
 def own_sources(folder: Path, genre: str, archives: Sequence[str]) -> list[Source]:
     """A genre's own songs: a folder or archive of the genre's name, else of its archives, else all that lies loose.
 
@@ -139,6 +158,7 @@ def own_sources(folder: Path, genre: str, archives: Sequence[str]) -> list[Sourc
     return sources or [_loose(folder, genre, archives[0])]
 
 
+@_reading()
 def new_sources(folder: Path, genre: str, corpus: str) -> list[Source]:
     """The songs of a genre that has no file yet: found again when it has one, whatever its archives are.
 
@@ -164,7 +184,7 @@ def _named(folder: Path, name: str, corpus: str) -> Source | None:
 def _loose(folder: Path, genre: str, corpus: str) -> Source:
     others = _other_music(folder)
     files = [path for path in _midi_files(folder.rglob("*")) if path.relative_to(folder).parts[0] not in others]
-    archives = [path for path in sorted(folder.glob("*.tar.xz")) if path.name not in others]
+    archives = [path for path in archives_in(folder) if path.name not in others]
     if not files and not archives and others:
         raise _mistakable(folder, genre, others)
     if not files and not archives:
@@ -174,8 +194,13 @@ def _loose(folder: Path, genre: str, corpus: str) -> Source:
 
 def _other_music(folder: Path) -> list[str]:
     """Folders and archives in a folder that are named as a corpus is."""
-    archives = [path.name for path in folder.glob("*.tar.xz") if path.name.partition(".")[0] in t.CORPORA]
+    archives = [path.name for path in archives_in(folder) if path.name.partition(".")[0] in t.CORPORA]
     return sorted([*archives, *(name for name in t.CORPORA if (folder / name).is_dir())])
+
+
+def archives_in(folder: Path) -> list[Path]:
+    """The archives that lie in a folder, not below."""
+    return sorted(path for path in folder.glob(f"*{ARCHIVE}") if path.is_file())
 
 
 def _mistakable(folder: Path, genre: str, others: Sequence[str]) -> BadCorpus:
@@ -188,13 +213,17 @@ def _midi_files(paths: Iterable[Path]) -> list[Path]:
     return sorted(path for path in paths if path.suffix.lower() in SUFFIXES and path.is_file())
 
 
-def files_of(source: Source, cache: Path) -> list[Path]:
+@_reading()
+def files_of(source: Source, cache: Path) -> dict[Path, Path]:
     """All MIDI files of a source; its archives are unpacked into the folder `cache`, once.
 
+    Returns:
+        Each file, and the path by which it is known: as if its archive were a folder, whatever the cache calls it.
+
     Raises:
-        BadCorpus: An archive is damaged, or holds no MIDI file.
+        BadCorpus: An archive is damaged, may not be read, or holds no MIDI file.
     """
-    files = list(source.files)
+    files = {path: path for path in source.files}
     for archive in source.archives:
         stat = archive.stat()
         place = cache / "unpacked" / f"{archive.name.partition('.')[0]}-{stat.st_size}-{stat.st_mtime_ns}"
@@ -203,24 +232,39 @@ def files_of(source: Source, cache: Path) -> list[Path]:
         unpacked = _midi_files(place.rglob("*"))
         if not unpacked:
             raise BadCorpus(f"{archive}: no .mid file in it")
-        files += unpacked
+        as_folder = archive.with_name(archive.name.removesuffix(ARCHIVE))
+        files |= {path: as_folder / path.relative_to(place) for path in unpacked}
     return files
 
 
 def _unpack(archive: Path, place: Path) -> None:
     """Put the MIDI files of an archive into a folder; Debian 12's Python 3.11.2 has no safe `extractall` yet."""
-    with writing(place):
-        place.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        with tarfile.open(archive) as tar, writing(place), _room_beside(place) as folder:
+            if place.is_dir():  # another run was at it
+                return
+            for number, member in enumerate(tar):
+                _unpack_member(tar, member, folder, number)
+            folder.replace(place)
+    except (tarfile.TarError, LZMAError, EOFError) as error:
+        raise BadCorpus(f"{archive}: damaged ({error}); fetch it again") from error
+
+
+@contextmanager
+def _room_beside(place: Path) -> Iterator[Path]:
+    """An empty folder to fill before it becomes `place`, for one run at a time; what a killed one left is cleared."""
+    place.parent.mkdir(parents=True, exist_ok=True)
+    lock = os.open(place.parent, os.O_RDONLY)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        for left in place.parent.glob("partial-*"):
+            shutil.rmtree(left, ignore_errors=True)
         with tempfile.TemporaryDirectory(prefix="partial-", dir=place.parent) as partial:
             folder = Path(partial) / "midi"
             folder.mkdir()
-            try:
-                with tarfile.open(archive) as tar:
-                    for number, member in enumerate(tar):
-                        _unpack_member(tar, member, folder, number)
-            except (tarfile.TarError, LZMAError, EOFError) as error:
-                raise BadCorpus(f"{archive}: damaged ({error}); fetch it again") from error
-            folder.replace(place)
+            yield folder
+    finally:
+        os.close(lock)
 
 
 def _unpack_member(tar: tarfile.TarFile, member: tarfile.TarInfo, folder: Path, number: int) -> None:

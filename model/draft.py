@@ -18,7 +18,17 @@ from model import tokens as t
 from model.casting import GUITARS
 from model.corpus import BadCorpus, Song, as_song
 from model.errors import writing
-from model.genre import FASTEST_BPM, SLOWEST_BPM, BadGenre, Genre, as_heard, load_genre, load_genres
+from model.genre import (
+    FASTEST_BPM,
+    SLOWEST_BPM,
+    BadGenre,
+    Genre,
+    as_heard,
+    check_name,
+    genre_files,
+    load_genre,
+    load_genres,
+)
 from model.midi import BadMidi, read_midi, read_programs
 from model.network import Composer
 from model.score import ROLES, Role, Score, TimeSignature
@@ -159,9 +169,8 @@ def expect_free(path: Path) -> None:
     Raises:
         BadGenre: The file's name cannot be asked for in a post, or another genre has it.
     """
-    if path.suffix != ".toml" or not re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", path.stem):
-        raise BadGenre(f"{path}: a genre is called as in /g heavy-metal; name its file like genres/heavy-metal.toml")
-    for genre in load_genres(path.parent).values() if any(path.parent.glob("*.toml")) else ():
+    check_name(path)
+    for genre in load_genres(path.parent).values() if genre_files(path.parent) else ():
         for alias in (genre.name, *genre.aliases):
             if as_heard(alias) == as_heard(path.stem):
                 raise BadGenre(f"{path}: {alias!r} is {genre.name} already; choose another name")

@@ -42,6 +42,19 @@ def writing(place: object) -> Iterator[None]:
         raise CannotWrite(f"{place}: {_WRITING_TROUBLES[error.errno]}") from error
 
 
+def make_folder(folder: Path) -> None:
+    """Make a folder, and those above it; one that is there is as good.
+
+    Raises:
+        CannotWrite: The disk is full, not ours to write, or takes no folders, as /proc.
+    """
+    try:
+        with writing(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+    except FileNotFoundError as error:
+        raise CannotWrite(f"{folder}: no folder can be made here; name another place") from error
+
+
 def write_whole(path: Path, content: bytes) -> None:
     """Write a file that anybody may read, all or nothing, and down to the disk: a power cut leaves the old or the new.
 

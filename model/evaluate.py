@@ -90,7 +90,7 @@ class Report:
     real_songs: int
     held_out_songs: int
     too_short: int  # of all, left out
-    unreadable: tuple[str, ...]  # what is wrong with files
+    unreadable: tuple[str, ...]  # what is wrong with files of no use
     limit: int | None  # notes that a song may share with a training song
     sets: tuple[Verdict, ...]
     through_tokens: Verdict
@@ -127,15 +127,12 @@ def evaluate(generated: Sequence[Path], reference: Path, players: Mapping[str, R
     cuts = {folder: _cut(songs, reading) for folder, songs in ours.items()}
     real = read_reference(reference, reading)
     for folder, count in [(folder, len(cut)) for folder, cut in cuts.items()] + [(reference, _groups(real.songs))]:
-        if count < FEWEST_SONGS:
-            raise NoSongs(
-                f"{folder}: {count} different songs of at least {reading.bars / 2:g} bars can be read "
-                f"({len(unreadable)} files cannot); put at least {FEWEST_SONGS} there"
-            )
-    known = {
-        f"{folder.resolve()}": reading.excerpts(sample(find_midi(folder), MOST_LEARNED), f"{folder}")
-        for folder in others
-    }
+        _expect_enough(folder, count, reading)
+    known = {}
+    for folder in others:
+        songs = reading.excerpts(sample(find_midi(folder), MOST_LEARNED), f"{folder}")
+        _expect_enough(folder, len(songs), reading)
+        known[f"{folder.resolve()}"] = songs
     court = _Court(real, known, training, roles, progress)
     return Report(
         bars=reading.bars,
@@ -148,6 +145,14 @@ def evaluate(generated: Sequence[Path], reference: Path, players: Mapping[str, R
         through_tokens=court.judge_stand_ins("real songs through tokens", [song.through_tokens for song in real.songs]),
         real=court.judge_stand_ins("real songs", [song.score for song in real.songs]),
     )
+
+
+def _expect_enough(folder: Path, count: int, reading: Reading) -> None:
+    if count < FEWEST_SONGS:
+        raise NoSongs(
+            f"{folder}: {count} different songs of at least {reading.bars / 2:g} bars can be read "
+            f"({len(reading.unreadable)} files cannot); put at least {FEWEST_SONGS} there"
+        )
 
 
 def _cut(songs: Sequence[tuple[Path, Score]], reading: Reading) -> list[Score]:

@@ -17,6 +17,8 @@ from model.score import TIME_SIGNATURES, Role, TimeSignature
 GENRES_FOLDER = Path(__file__).resolve().parent.parent / "genres"
 SLOWEST_BPM, FASTEST_BPM = 20, 400
 MOST_TAKES = 64
+COOLEST, HOTTEST = 0.01, 100  # temperatures
+NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")  # of a genre, as in /g heavy-metal
 PLAYER_RANGES = {
     "longest_loop": (1, math.inf), "program": (0, 127), "pan": (-1, 1), "tone": (-1, 1),
     "gain_db": (-40, 40), "drive_db": (-40, 40), "send_db": (-60, 12),
@@ -150,10 +152,11 @@ def load_genre(path: Path) -> Genre:
     """Read and check one genre file.
 
     Raises:
-        BadGenre: Unreadable, an unknown or missing key, or a value that cannot be.
+        BadGenre: Unreadable, an unknown or missing key, a value or a name that cannot be.
     """
+    check_name(path)
     try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
+        table = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise BadGenre(f"{path}: cannot be read: {error}") from error
     if "name" in table:
@@ -163,13 +166,28 @@ def load_genre(path: Path) -> Genre:
     return genre
 
 
+def check_name(path: Path) -> None:
+    """A genre is called as its file, so that it can be asked for in a post.
+
+    Raises:
+        BadGenre: This one cannot.
+    """
+    if path.suffix != ".toml" or not NAME.fullmatch(path.stem):
+        raise BadGenre(f"{path}: a genre is called as in /g heavy-metal; name its file like genres/heavy-metal.toml")
+
+
+def genre_files(folder: Path) -> list[Path]:
+    """The genre files of a folder; what a file manager leaves, as ._polka.toml, is none."""
+    return sorted(path for path in folder.glob("*.toml") if not path.name.startswith("."))
+
+
 def load_genres(folder: Path = GENRES_FOLDER) -> dict[str, Genre]:
     """All genres of a folder by name.
 
     Raises:
         BadGenre: One of them is bad, two share an alias, or there is none.
     """
-    genres = {path.stem: load_genre(path) for path in sorted(folder.glob("*.toml"))}
+    genres = {path.stem: load_genre(path) for path in genre_files(folder)}
     if not genres:
         raise BadGenre(f"{folder}: no genre file (*.toml) here; restore the folder genres/")
     owners: dict[str, str] = {}
@@ -249,8 +267,12 @@ def _check(genre: Genre, path: Path) -> None:
     steps = [row.randomness for row in genre.sampling.freedom]
     signatures = [metre.time_signature for metre in genre.time_signatures]
     shares = [metre.share for metre in genre.time_signatures]
+    tracks = [player.name.encode("ascii", "replace").strip() for player in genre.players]  # as in a MIDI file
     metres = ", ".join(f"[{beats}, {unit}]" for beats, unit in TIME_SIGNATURES)
     problems = {
+        "title is empty; write the genre as people do": not genre.title.strip(),
+        f"aliases are {list(genre.aliases)}; give each a letter or a digit": not all(map(as_heard, genre.aliases)),
+        "weights is empty; write their name in weights/, as of the genre": not genre.weights.strip(),
         f"tempo is {tempo.slowest_bpm:g} to {tempo.fastest_bpm:g} bpm; put the slower first":
             tempo.slowest_bpm > tempo.fastest_bpm,
         f"tempo is {tempo.slowest_bpm:g} to {tempo.fastest_bpm:g} bpm; stay within {SLOWEST_BPM} to {FASTEST_BPM}":
@@ -266,6 +288,8 @@ def _check(genre: Genre, path: Path) -> None:
             not shares or min(shares) <= 0 or shares != sorted(shares, reverse=True) or abs(sum(shares) - 1) > 0.001,
         "archives is empty; name the songs that the composer learned as this genre": not genre.archives,
         f"players are {roles}; give each role once, and at least one": not roles or len(set(roles)) < len(roles),
+        f"players are called {[player.name for player in genre.players]}; call each otherwise, by the letters a to z":
+            not all(tracks) or len(set(tracks)) < len(tracks),
         f"sampling.freedom has randomness {steps}; rise from 0 to 1":
             len(steps) < 2 or steps != sorted(set(steps)) or (steps[0], steps[-1]) != (0, 1),
         f"sampling.takes is {genre.sampling.takes}; choose it from 1 to {MOST_TAKES}":
@@ -293,7 +317,10 @@ def _out_of_range(genre: Genre) -> Iterator[str]:
                 allowed = f"from {least} to {most}" if most < math.inf else f"of {least} at least"
                 yield f"players[{index}].{key} of the {player.role} is {value:g}; choose one {allowed}"
     for index, row in enumerate(genre.sampling.freedom):
-        for key in ("rhythm", "pitch", "structure", "top_p", "same_pitch"):
+        for key in ("rhythm", "pitch", "structure"):
+            if not COOLEST <= (value := getattr(row, key)) <= HOTTEST:
+                yield f"sampling.freedom[{index}].{key} is {value:g}; choose one from {COOLEST} to {HOTTEST}"
+        for key in ("top_p", "same_pitch", "repeats"):
             if getattr(row, key) <= 0:
                 yield f"sampling.freedom[{index}].{key} is {getattr(row, key):g}; choose one above 0"
         if row.top_p > 1:

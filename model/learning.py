@@ -17,7 +17,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from model import train
 from model.account import printable, show_judgement, show_losses, show_reading
 from model.calibration import calibration_path
-from model.card import corpora_of, read_figures, write_card
+from model.card import corpora_of, figures_path, read_figures, write_card
 from model.corpus import corpus_source, files_of, new_sources, own_sources
 from model.critic import critic_path
 from model.device import choose_device
@@ -52,12 +52,12 @@ SEED = 1
 @click.option("--tokens", type=click.IntRange(min=1),
               help="To see in all [about twice through the songs, a few songs more often].")  # fmt: skip
 @click.option("--figures", metavar="JSON", type=click.Path(path_type=Path, exists=True, dir_okay=False),
-              help="What lnh evaluate --json wrote, for the card.")  # fmt: skip
+              help="What lnh evaluate --json wrote, for the card and lnh genres.")  # fmt: skip
 @click.option("--run", "run_folder", metavar="DIR", type=click.Path(path_type=Path),
               help="Where the run keeps its state [runs/NAME].")  # fmt: skip
 @click.option("--out", metavar="FILE", type=click.Path(path_type=Path, dir_okay=False),
               help="Weights to write [weights/NAME.safetensors].")  # fmt: skip
-@click.option("--threads", default=0, help="Processor cores to use [all].", type=click.IntRange(min=0))
+@click.option("--threads", default=0, help="Processor cores to use [all].", type=click.IntRange(0, 256))
 @click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True,
               help="Where to learn; auto is the GPU where there is one.")  # fmt: skip
 def train_command(
@@ -77,6 +77,8 @@ def train_command(
       lnh train --midi midi --corpora heavy-metal=2,rock,jazz --out weights/base.safetensors
     """
     name = genre_file.stem if genre_file else "base"
+    if out and out.suffix != ".safetensors":  # what lies beside the weights is called as they are
+        raise NeedsOperator(f"--out {out}: weights are called NAME.safetensors; give --out {out}.safetensors")
     if folder is None:
         _write_card_again(genre_file, out, figures)
         return
@@ -114,7 +116,7 @@ def train_command(
     if trainer.first and trainer.best:
         show_losses(trainer.first.losses, trainer.best.losses, console)
     card = write_card(out, own.name if own else None, figures)
-    said = _how_to_listen(own, out) + _what_is_next(own, out) if own else ""
+    said = _how_to_listen(own, out) + _what_is_next(own, out, figures) if own else ""
     console.print(f"{out}, and its card {card}{said}", highlight=False, markup=False, soft_wrap=True)
 
 
@@ -149,14 +151,16 @@ def _how_to_listen(own: Genre, out: Path) -> str:
     return f"; to listen, copy it to {played}, and {index_path(out)} to {index_path(played)}"
 
 
-def _what_is_next(own: Genre, out: Path) -> str:
-    """What is to be learned from how these weights play: anew where it was of the weights before."""
+def _what_is_next(own: Genre, out: Path, figures: Path | None) -> str:
+    """What is to be learned from how these weights play, and judged: anew where it was of the weights before."""
     learned = {"leader": leader_path(out), "calibrate": calibration_path(out), "critic": critic_path(out)}
     stale = [command for command, path in learned.items() if path.is_file()]
     commands = "; ".join(f"lnh {each} {own.name} --midi MIDI_FOLDER" for each in stale or ("calibrate", "critic"))
+    old = figures_path(out)
+    judged = f"; {old} tells of the weights before: judge anew, or delete it" if old.is_file() and not figures else ""
     if stale:
-        return f"; what lies beside it is of the weights before, so run again: {commands}"
-    return f"; then, to come nearer to real songs: {commands}"
+        return f"; what lies beside it is of the weights before, so run again: {commands}{judged}"
+    return f"; then, to come nearer to real songs: {commands}{judged}"
 
 
 # --- the genre

@@ -254,9 +254,15 @@ def _time_signatures(changes: Sequence[tuple[int, TimeSignature]], end: int) -> 
 
 
 def _changes(raw: Any) -> list[tuple[int, TimeSignature]]:
-    """Ticks and signature as written where the metre changes, from the first tick on; of two at once the last."""
+    """Ticks and signature as written where the metre changes, from the first tick on; of two at once the last.
+
+    A damaged signature, whose denominator symusic gives as 0, changes nothing.
+    """
     scale = TICKS_PER_BEAT / raw.ticks_per_quarter
-    written = [(round(each.time * scale), (each.numerator, each.denominator)) for each in raw.time_signatures]
+    written = [
+        (round(each.time * scale), (each.numerator, each.denominator))
+        for each in raw.time_signatures if each.denominator
+    ]  # fmt: skip
     changes = [(0, (4, 4))]
     for tick, signature in sorted(written, key=lambda change: change[0]):
         if tick <= changes[-1][0]:

@@ -16,7 +16,7 @@ from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
 from model.arrange import arrange
-from model.corpus import SUFFIXES, is_held_out, named_groups, song_groups
+from model.corpus import ARCHIVE, SUFFIXES, archives_in, is_held_out, named_groups, song_groups
 from model.errors import NeedsOperator
 from model.features import cut, describe
 from model.midi import BadMidi, read_midi
@@ -96,12 +96,16 @@ def read_reference(folder: Path, reading: Reading) -> Reference:
         for path in sample([path for path in files if is_held_out(names[path]) == side])
     }  # fmt: skip
     read: list[str] = []
-    windows, full, passages = [], [], {}
+    windows, full, passages, too_short = [], [], {}, 0
     for path, score in reading.scores(files, "Real songs"):
         own = arrange(score, reading.roles)
-        if path in compared and (passage := excerpt(own, reading.bars, path.name)):
+        if path in compared and not any(part.notes for part in own.parts):  # nor is it learned from
+            reading.unreadable.append(f"{path}: nobody of the line-up plays")
+        elif path in compared and (passage := excerpt(own, reading.bars, path.name)):
             again = excerpt(decode(encode(own, CORPORA[0]), own.tempo_bpm), reading.bars, path.name)
             passages[len(read)] = (passage, again or passage)
+        else:
+            too_short += path in compared
         read.append(names[path])
         windows.append(song_windows(score))
         full.append(full_bars(score))
@@ -113,7 +117,7 @@ def read_reference(folder: Path, reading: Reading) -> Reference:
     ]
     return Reference(
         songs=tuple(songs),
-        too_short=len(compared) - len(songs),
+        too_short=too_short,
         index=gather_index(windows, MOST_WINDOWS),
         full_bars=Bars.of(full),
         groups=tuple(groups),
@@ -136,12 +140,18 @@ def find_midi(folder: Path) -> list[Path]:
     """The MIDI files of a folder and those below.
 
     Raises:
-        NoSongs: There is none.
+        NoSongs: There is none; or there are archives, which only training reads: without their songs others would count
+            as held out.
     """
+    archive = folder.parent / f"{folder.name}{ARCHIVE}"
+    if not folder.is_dir():
+        what = f"unpack {archive} first" if archive.is_file() else "name a folder of songs"
+        raise NoSongs(f"{folder}: no such folder; {what}")
+    if archives := ", ".join(path.name for path in archives_in(folder)):
+        raise NoSongs(f"{folder}: holds {archives}; unpack each into a folder of its name first, and move it away")
     files = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES)
     if not files:
-        what = "no MIDI file (*.mid) in it" if folder.is_dir() else "no such folder"
-        raise NoSongs(f"{folder}: {what}; name a folder of songs")
+        raise NoSongs(f"{folder}: no MIDI file (*.mid) in it; name a folder of songs")
     return files
 
 

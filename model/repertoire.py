@@ -11,10 +11,9 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from model.card import figures_path
 from model.genre import Genre, load_genres
 from model.weights import BadWeights, read_provenance, weights_path
-
-FIGURES = ".figures.json"  # beside the weights: what `lnh evaluate --json` wrote
 
 
 @click.command(name="genres")
@@ -36,7 +35,7 @@ def _facts(genre: Genre) -> Iterator[tuple[str, str]]:
     yield "tempo", f"{tempo.slowest_bpm:g} to {tempo.fastest_bpm:g} bpm, else {tempo.default_bpm:g}"
     yield "metre", ", ".join(_metres(genre))
     yield "learned", _learned(genre, path)
-    yield "judged", _judged(path.with_suffix(FIGURES))
+    yield "judged", _judged(genre, figures_path(path))
 
 
 def _metres(genre: Genre) -> Iterator[str]:
@@ -63,7 +62,7 @@ def _tokens_seen(provenance: Mapping[str, Any]) -> int:
     return int(provenance["tokens_seen"]) + (_tokens_seen(base) if base else 0)
 
 
-def _judged(path: Path) -> str:
+def _judged(genre: Genre, path: Path) -> str:
     """The medians over the sets of songs, one for each set of seeds."""
     if not path.is_file():
         return "not yet"
@@ -75,7 +74,7 @@ def _judged(path: Path) -> str:
         area = median(each["told_apart"]["value"] for each in beside)
         named = [each["named"] for each in sets if each["named"] is not None]
         seeds = ", ".join(f"{each['name']} ({each['songs']} songs)" for each in sets)
-        said = f", named as {path.name.removesuffix(FIGURES)} {median(named):.0%}" if named else ""
+        said = f", named as {genre.name} {median(named):.0%}" if named else ""
         return (
             f"overlap with real songs {overlap:.3f} (real 1), told from them AUC {area:.2f} (best 0.5){said}; "
             f"{report['bars']} bars, sets {seeds}"

@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from model.account import printable
 from model.evaluate import Copying, Report, Verdict
 from model.leader import Leader
 from model.lesson import Foretold
@@ -19,7 +20,7 @@ from model.rehearsal import Gain
 from model.tally import Habits
 
 CLOSE, FAR = 0.97, 0.85  # relative overlap from which a row is shown green, below which red
-SHOWN = 5  # unreadable files that are named
+SHOWN = 5  # files of no use that are named
 
 
 def to_json(report: Report) -> str:
@@ -29,13 +30,13 @@ def to_json(report: Report) -> str:
 
 def show(report: Report, console: Console) -> None:
     """Print the report; colours only where the console has them."""
-    counts = ", ".join(f"{each.songs} in {each.name}" for each in report.sets)
+    counts = printable(", ".join(f"{each.songs} in {each.name}" for each in report.sets))
     console.print(
         f"Songs: {escape(counts)}; {report.real_songs} real ones, {report.held_out_songs} of them held out from "
-        f"learning. {report.bars} bars of each; {report.too_short} too short, {len(report.unreadable)} files unreadable"
+        f"learning. {report.bars} bars of each; {report.too_short} too short, {len(report.unreadable)} files of no use"
     )
     for problem in report.unreadable[:SHOWN]:
-        console.print(f"  {escape(problem)}", style="yellow")
+        console.print(f"  {escape(printable(problem))}", style="yellow")
     console.print(_features(report))
     console.print(_summary(report))
     silent = (

@@ -13,7 +13,7 @@ import signal
 import threading
 import zipfile
 import zlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
@@ -123,27 +123,28 @@ def load_corpus(
         BadCorpus: No music here.
     """
     files = files_of(source, cache)
-    buckets = _buckets(source, files, roles, cache)
+    buckets = _buckets(source, list(files), roles, cache)
     unread = [bucket for bucket in buckets if not bucket.place.is_file()]
     on_files(len(files) - sum(len(bucket.files) for bucket in unread), len(files))
     for bucket in _read_all(unread, processes):
         on_files(len(bucket.files), len(files))
     readings = sorted((each for bucket in buckets for each in _load(bucket)), key=lambda each: (each.name, each.path))
-    corpus = _corpus(source, _without_copies(readings))
+    corpus = _corpus(source, _without_copies(readings), files)
     if not corpus.songs:
         kinds = ", ".join(sorted({each.kind for each in corpus.unused}))
         raise BadCorpus(f"{source.folder}: no song for {', '.join(roles)} in {len(files)} files ({kinds})")
     return corpus
 
 
-def _corpus(source: Source, readings: Sequence[_Reading]) -> Corpus:
-    """Who is held out is decided by the group of versions that a song belongs to."""
+def _corpus(source: Source, readings: Sequence[_Reading], files: Mapping[Path, Path]) -> Corpus:
+    """Who is held out is decided by the group of versions that a song belongs to; `files` are as `files_of` says."""
     good = [each for each in readings if not each.kind]
     index = read_index(source.folder)
-    named = named_groups([each.path for each in readings], {name: row["song_group"] for name, row in index.items()})
+    named = named_groups(list(files.values()), {name: row["song_group"] for name, row in index.items()})
     first = versions([each.windows for each in good])
     groups = [
-        named[each.path if each.name in index else good[number].path] for each, number in zip(good, first, strict=True)
+        named[files[(each if each.name in index else good[number]).path]]
+        for each, number in zip(good, first, strict=True)
     ]
     kept = held_out_groups(groups)
     licences: dict[str, int] = {}

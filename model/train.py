@@ -27,7 +27,7 @@ from torch.nn import functional
 
 from model import tokens as t
 from model.corpus import BadCorpus, Song
-from model.errors import NeedsOperator, write_whole, writing
+from model.errors import NeedsOperator, make_folder, write_whole, writing
 from model.network import Architecture, Composer, transpose
 from model.weights import FORMAT, save_weights
 
@@ -307,8 +307,7 @@ def train(trainer: Trainer, folder: Path, on_step: Callable[[Progress], None]) -
         BadRun: The folder holds another run, or a damaged one.
     """
     trainer.resume(folder)
-    with writing(folder):
-        folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     _forget_log_after(trainer.step, folder)
     with _interrupts() as interrupts:
         if trainer.step == 0:
@@ -374,7 +373,9 @@ def read_state(folder: Path) -> dict[str, Any]:
             state: dict[str, Any] = json.loads(stored.metadata()["state"])
             return state
     except (SafetensorError, OSError, KeyError, ValueError) as error:
-        raise BadRun(f"{folder}: no training state to go on from ({error})") from error
+        raise BadRun(
+            f"{folder}: no training state to go on from ({error}); name the folder of a run, or delete it to begin anew"
+        ) from error
 
 
 def _log(trainer: Trainer, folder: Path) -> None:

@@ -54,7 +54,8 @@ def load_weights(path: Path) -> Composer:
     """
     metadata, tensors = _read(path)
     if metadata.get("format") != FORMAT:
-        raise BadWeights(f"{path}: made for another vocabulary; train it again with `lnh train --base {path.name}`")
+        again = "train it again with `lnh train GENRE.toml --midi FOLDER`"
+        raise BadWeights(f"{path}: made for another vocabulary; {again}")
     return _network(path, metadata, tensors).eval()
 
 

@@ -9,6 +9,7 @@ import click
 from rich.console import Console
 from rich.progress import Progress
 
+from model.errors import make_folder
 from model.genre import load_genres
 from model.request import SEEDS, ComposeRequest
 from worker.connection import connect
@@ -71,7 +72,8 @@ class Wish(Protocol):
 @click.command("compose")
 @click.argument("line", metavar="LINE", default="")
 @click.option("--seed", default=1, show_default=True, type=click.IntRange(0, SEEDS - 1), help="Of the first song.")
-@click.option("--count", default=1, show_default=True, type=click.IntRange(1), help="Songs; seeds count upwards.")
+@click.option("--count", default=1, show_default=True, type=click.IntRange(1, 10_000),
+              help="Songs; seeds count upwards.")  # fmt: skip
 @click.option("--bars", type=click.IntRange(1, 1000), help="Length [45 to 60 seconds].")
 @click.option("--seconds", type=click.FloatRange(1, 600), help="Length, to the nearest bar.")
 @click.option("--midi-only", is_flag=True, help="Only the score, which takes a fraction of the time.")
@@ -124,10 +126,11 @@ def _compose(songs: list[ComposeRequest], folder: Path, midi_only: bool, stems: 
     with Progress(console=errors, transient=True, disable=not errors.is_terminal) as progress:
         task = progress.add_task(f"{genre.title}", total=len(songs))
         band = Band.load(genre, device=choose_device(device))
+        make_folder(folder)
 
         def finished(name: str) -> None:
             progress.advance(task)
-            click.echo(folder / name)
+            click.echo(click.format_filename(folder / name))
 
         if midi_only:
             most = MOST if device == "cpu" else ON_A_GPU

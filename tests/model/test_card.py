@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from small_composer import small_composer
 
-from model.card import OF_THE_HOUSE, OF_THE_OPERATOR, BadFigures, corpora_of, write_card
+from model.card import OF_THE_HOUSE, OF_THE_OPERATOR, BadFigures, corpora_of, figures_path, write_card
 from model.weights import save_weights
 
 OLD_BASE = {"corpora": {"rock": 1.0}, "songs": {"rock": 600}, "tokens_seen": 11_000_000,
@@ -45,6 +45,17 @@ def test_a_card_tells_every_stage_of_learning(tmp_path: Path):
     assert "| 2 | 1.125 | 1.375 | 180,000 |" in text
     assert "2 layers of width 32" in text
     assert "for drums, bass" in text
+
+
+def test_the_figures_of_a_card_are_kept_beside_the_weights(tmp_path: Path):
+    card(tmp_path, TUNED, FIGURES)
+    kept = figures_path(tmp_path / "polka.safetensors")
+
+    assert json.loads(kept.read_text()) == FIGURES
+    again = write_card(tmp_path / "polka.safetensors", "polka", kept).read_text()
+    assert "told apart" in again
+    assert json.loads(kept.read_text()) == FIGURES
+    assert not list(tmp_path.glob("*.partial"))
 
 
 def test_a_card_says_whose_the_songs_are(tmp_path: Path):

@@ -124,6 +124,16 @@ def test_a_new_chart_has_the_form_of_one_song_and_the_chords_of_another():
     assert chart.registers.tolist() == form.registers.tolist()
 
 
+def test_a_song_may_have_more_bars_than_fit_a_byte():
+    # At bar 256 the distance of a return, a uint8, was taken from the number of the bar, and overflowed.
+    song = Chart.read(tune_of(300, 12))
+
+    chart = new_chart(song, song, 300)
+
+    assert chart.returns.tolist() == [0] * 12 + [12] * 287 + [0]
+    assert chart.chords.tolist() == song.chords.tolist()
+
+
 def test_a_register_without_room_for_a_tune_is_widened():
     """A lead of two notes may find neither of them in the scale of the other song."""
     form, harmony = Chart.read(song_of([C] * 24, tune=[61, 63])), Chart.read(song_of([C, F, G, C] * 6))

@@ -1,9 +1,13 @@
 """Songs to learn from are found in folders and archives, and some of them are held out."""
 
+import errno
 import io
 import lzma
+import os
 import tarfile
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -19,6 +23,7 @@ from model.corpus import (
     files_of,
     held_out_groups,
     is_held_out,
+    named_groups,
     new_sources,
     own_sources,
     song_groups,
@@ -39,7 +44,7 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path / "music"
 
 
-def names(files: list[Path]) -> set[str]:
+def names(files: Iterable[Path]) -> set[str]:
     return {path.name for path in files}
 
 
@@ -179,6 +184,51 @@ def test_an_archive_is_unpacked_once(tmp_path: Path):
     assert [path.name for path in (tmp_path / "cache" / "unpacked").iterdir()] == [again.parent.name]
 
 
+def test_what_a_killed_run_left_of_an_archive_is_cleared(tmp_path: Path):
+    make_archive(tmp_path / "folk.tar.xz", "reel.mid")
+    (tmp_path / "cache" / "unpacked" / "partial-killed" / "midi").mkdir(parents=True)
+
+    (file,) = files_of(corpus_source(tmp_path, "folk"), tmp_path / "cache")
+
+    assert [path.name for path in (tmp_path / "cache" / "unpacked").iterdir()] == [file.parent.name]
+
+
+def test_the_songs_of_an_archive_are_known_as_if_it_were_a_folder(tmp_path: Path):
+    # They were known by what the cache called its folder: a `touch` of an archive held out other songs.
+    for name in ("one", "two"):
+        make_archive(tmp_path / f"{name}.tar.xz", f"{name}/reel.mid", f"{name}/jig.mid")
+    os.utime(tmp_path / "one.tar.xz", (1, 1))
+
+    (source,) = own_sources(tmp_path, "polka", ["folk"])
+
+    groups = named_groups(list(files_of(source, tmp_path / "cache").values()), {})
+    assert set(groups.values()) == {"one/reel", "one/jig", "two/reel", "two/jig"}
+
+
+@pytest.mark.parametrize(
+    ("place", "refused"),
+    [("rock/one.mid", (Path, "stat")), ("folk.tar.xz", (tarfile, "open")), ("INDEX.tsv", (Path, "open"))],
+)
+def test_what_may_not_be_read_is_named_with_what_to_do(
+    folder: Path, tmp_path: Path, place: str, refused: tuple[Any, str], monkeypatch: pytest.MonkeyPatch
+):
+    make_archive(folder / "folk.tar.xz", "reel.mid")
+    (folder / "INDEX.tsv").write_text("member\tsong_group\n")
+    real = getattr(*refused)
+
+    def refuse(path: Path, *rest: Any, **options: Any) -> Any:
+        if path == folder / place:
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return real(path, *rest, **options)
+
+    monkeypatch.setattr(*refused, refuse)  # root, as whom tests may run, is never refused
+
+    with pytest.raises(BadCorpus, match=f"{folder / place}: this user may not read it; mend the rights"):
+        for corpus in ("rock", "folk"):
+            files_of(corpus_source(folder, corpus), tmp_path / "cache")
+        song_groups(folder)
+
+
 def test_without_an_index_no_song_is_known(folder: Path):
     assert song_groups(folder) == {}
 
@@ -187,6 +237,14 @@ def test_the_index_is_found_above_the_folder(folder: Path):
     (folder / "INDEX.tsv").write_text("member\tsong_group\nrock/one.mid\tthe one\nrock/other.mid\t\n")
 
     assert song_groups(folder / "rock") == {"one.mid": "the one", "other.mid": "rock/other.mid"}
+
+
+@pytest.mark.parametrize("here", [".", "..", "../rock"])
+def test_the_index_is_found_from_within_the_folder(folder: Path, here: str, monkeypatch: pytest.MonkeyPatch):
+    (folder.parent / "INDEX.tsv").write_text("member\tsong_group\none.mid\tthe one\n")
+    monkeypatch.chdir(folder / "rock")
+
+    assert song_groups(Path(here)) == {"one.mid": "the one"}
 
 
 def test_an_index_that_a_spreadsheet_wrote_is_read(folder: Path):

@@ -22,6 +22,7 @@ from model.calibration import BadCalibration, Calibration
 from model.critic import BadCritic, Critic
 from model.errors import NeedsOperator
 from model.leader import BadLeader, Leader
+from model.midi import read_midi
 from model.originality import BadIndex, Index, build_index
 from model.reader import Reader
 from model.weights import BadWeights, load_base, load_weights, read_architecture, read_provenance, save_weights
@@ -70,6 +71,17 @@ def good(tmp_path_factory: pytest.TempPathFactory) -> Path:
     make_leader().save(folder / "leader.safetensors")
     Calibration.none().save(folder / "calibration.safetensors")
     return folder
+
+
+@pytest.mark.parametrize("exponent", range(8, 32))
+def test_a_song_with_a_damaged_time_signature_stays_in_its_metre(tmp_path: Path, exponent: int):
+    # Of 2 to the eighth and more, symusic makes a denominator of 0; a division by it ended a night of training.
+    path = tmp_path / "song.mid"
+    signature, notes = b"\x00\xff\x58\x04\x03%c\x18\x08", b"\x00\x99\x26\x60\x8f\x00\x89\x26\x00" * 8
+    events = signature % 2 + signature % exponent + notes + b"\x00\xff\x2f\x00"
+    path.write_bytes(struct.pack(">4sIHHH4sI", b"MThd", 6, 0, 1, 480, b"MTrk", len(events)) + events)
+
+    assert set(read_midi(path).time_signatures) == {(3, 4)}
 
 
 def header_of(content: bytes) -> int:

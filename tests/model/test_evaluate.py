@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 from rich.console import Console
+from rich.progress import Progress
 from scores import make_score, vary
 
 from model import commands
@@ -20,7 +21,7 @@ from model.genre import load_genres
 from model.midi import write_midi
 from model.naming import Namer
 from model.originality import build_index
-from model.reference import NoSongs, families
+from model.reference import NoSongs, Reading, families, find_midi, read_reference
 from model.report import show, to_json
 
 GENRE = load_genres()["heavy-metal"]
@@ -106,7 +107,7 @@ def test_genres_whose_folders_have_one_name_are_all_known(
     ours = write_songs(tmp_path / "ours", count=10, seed=2)
     for name in ("one", "two"):
         (tmp_path / name).mkdir()
-    others = [write_songs(tmp_path / name / "midi", count=3, seed=3) for name in ("one", "two")]
+    others = [write_songs(tmp_path / name / "midi", count=10, seed=3) for name in ("one", "two")]
     monkeypatch.chdir(ours)
     known: list[list[str]] = []
 
@@ -200,8 +201,69 @@ def test_unreadable_files_are_counted_and_named(tmp_path: Path, real: Path):
     console = Console(record=True, width=200, file=(tmp_path / "out").open("w"))
     show(report, console)
     assert report.sets[0].songs == 12
-    assert "1 files unreadable" in console.export_text(clear=False)
+    assert "1 files of no use" in console.export_text(clear=False)
     assert "broken [red].mid" in console.export_text()
+
+
+def test_a_file_is_too_short_or_unreadable_or_has_no_player_of_ours_but_one_of_these(tmp_path: Path):
+    real = write_songs(tmp_path / "real", count=12, seed=1)
+    write_midi(make_score(bars=4), GENRE, real / "short.mid")
+    write_midi(make_score(bars=12, roles=("lead",)), GENRE, real / "solo.mid")
+    (real / "broken.mid").write_bytes(b"MThd, or so it says")
+    reading = Reading(roles=["drums"], bars=12, progress=Progress(disable=True), unreadable=[])
+
+    reference = read_reference(real, reading)
+
+    assert (len(reference.songs), reference.too_short) == (12, 1)
+    assert "broken.mid: damaged" in reading.unreadable[0]
+    assert reading.unreadable[1] == f"{real / 'solo.mid'}: nobody of the line-up plays"
+
+
+def test_a_genre_of_too_few_songs_is_none_to_be_named_by(tmp_path: Path, real: Path):
+    # Beside no song at all ours were "named as the genre 100 %".
+    ours = write_songs(tmp_path / "ours", count=10, seed=2)
+    few = write_songs(tmp_path / "few", count=FEWEST_SONGS - 1, seed=3)
+
+    with pytest.raises(NoSongs, match=f"{few}: {FEWEST_SONGS - 1} different songs"):
+        evaluate([ours], real, PLAYERS, others=[few])
+
+
+def test_a_song_whose_name_no_terminal_can_show_is_shown_after_the_figures_are_written(
+    tmp_path: Path, real: Path, report: Report, monkeypatch: pytest.MonkeyPatch
+):
+    broken = replace(report, unreadable=("caf\udce9.mid: damaged",))
+    monkeypatch.setattr(commands, "evaluate", lambda *_, **__: broken)
+    shown: list[bool] = []
+    monkeypatch.setattr(commands, "show", lambda *args: shown.append(json_file.is_file()) or show(*args))
+    json_file = tmp_path / "figures.json"
+
+    result = CliRunner().invoke(
+        evaluate_command,
+        [str(real), "--genre", "heavy-metal", "--reference", str(real), "--json", str(json_file)],
+    )
+
+    assert result.exit_code == 0, result.exception
+    assert "caf?.mid: damaged" in result.output
+    assert shown == [True]
+
+
+def test_a_set_of_songs_is_judged_once(real: Path):
+    result = CliRunner().invoke(
+        evaluate_command, [str(real), f"{real}/../real", "--genre", "heavy-metal", "--reference", str(real)]
+    )
+
+    assert result.exit_code == 2
+    assert "named twice" in result.output
+
+
+def test_archives_are_to_be_unpacked_first(tmp_path: Path):
+    (tmp_path / "polka.tar.xz").touch()
+    (tmp_path / "loose.mid").touch()
+
+    with pytest.raises(NoSongs, match=f"unpack {tmp_path / 'polka.tar.xz'} first"):
+        find_midi(tmp_path / "polka")
+    with pytest.raises(NoSongs, match=f"{tmp_path}: holds polka.tar.xz; unpack each"):
+        find_midi(tmp_path)
 
 
 @pytest.mark.parametrize("count", [0, FEWEST_SONGS - 1])

@@ -184,7 +184,14 @@ def test_a_value_of_another_type_is_named_with_what_to_write(tmp_path: Path, old
         ("program = 58", "program = 58\npan = 1.5", "players[1].pan of the bass is 1.5; choose one from -1 to 1"),
         ("{ randomness = 0,", "{ randomness = 0.5,", "rise from 0 to 1"),
         ("[sampling]", "[sampling]\nstrictness = -1", "sampling.strictness is -1; choose it from 0, no chords, to 4"),
-        ("rhythm = 0.9", "rhythm = 0", ".rhythm is 0; choose one above 0"),
+        ("rhythm = 0.9", "rhythm = 0", ".rhythm is 0; choose one from 0.01 to 100"),
+        ("pitch = 0.8", "pitch = 1e300", ".pitch is 1e+300; choose one from 0.01 to 100"),
+        ("noise = 0.9", "noise = 0.9, repeats = -1", "sampling.freedom[1].repeats is -1; choose one above 0"),
+        ('title = "Polka"', 'title = " "', "title is empty"),
+        ('weights = "polka"', 'weights = ""', "weights is empty"),
+        ('["oompah"]', '["oompah", "!!"]', "aliases are ['oompah', '!!']; give each a letter or a digit"),
+        ('name = "tuba"', 'name = ""', "players are called ['accordion', '']; call each otherwise"),
+        ('name = "tuba"', 'name = "accordion"', "players are called ['accordion', 'accordion']; call each otherwise"),
         ("top_p = 0.98", "top_p = 1.5", ".top_p is 1.5; choose one of 1 at most"),
         ("noise = 0.9", "noise = 1", "sampling.freedom[1].noise is 1; choose one from 0 to below 1"),
         ("[sampling]", '[look]\nink = "red"\n[sampling]', "look.ink is 'red'; write it as #rrggbb"),
@@ -202,6 +209,36 @@ def test_a_file_that_is_no_toml_is_named(tmp_path: Path):
     message = complaint(tmp_path, "[tempo]", "[tempo")
 
     assert "cannot be read" in message
+
+
+def test_players_are_told_apart_in_a_midi_file(tmp_path: Path):
+    # A MIDI file knows ASCII: both were "??" there, and one was read for the other.
+    path = write_genre(tmp_path, POLKA.replace("accordion", "歌手").replace("tuba", "大号"))
+
+    with pytest.raises(BadGenre, match="players are called"):
+        load_genre(path)
+
+
+def test_a_file_that_a_windows_editor_wrote_is_read(tmp_path: Path):
+    path = write_genre(tmp_path, "\ufeff" + POLKA)
+
+    assert load_genre(path).title == "Polka"
+
+
+@pytest.mark.parametrize("name", ["Polka", "polka dots", "polka_1", "-polka", "pölka"])
+def test_a_file_whose_name_cannot_be_asked_for_is_named(tmp_path: Path, name: str):
+    # It was listed, and every song that was asked for under it fell.
+    write_genre(tmp_path, name=name)
+
+    with pytest.raises(BadGenre, match=f"{name}.toml: a genre is called as in /g heavy-metal"):
+        load_genres(tmp_path)
+
+
+def test_what_a_file_manager_leaves_is_no_genre(tmp_path: Path):
+    write_genre(tmp_path)
+    (tmp_path / "._polka.toml").write_bytes(b"\0")
+
+    assert list(load_genres(tmp_path)) == ["polka"]
 
 
 def test_a_file_that_is_no_text_is_named(tmp_path: Path):

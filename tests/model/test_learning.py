@@ -184,6 +184,8 @@ def test_without_midi_only_the_card_is_written_again(music: Path, tmp_path: Path
          "heavy-metal itself is learned as heavy-metal; leave it out"),
         (["genres/polka.toml"], "polka.toml: no such file; give --midi FOLDER"),
         (["--midi", "music", "--corpora", "rock", "--out", "no/base.safetensors"], "its folder does not exist"),
+        (["--midi", "music", "--corpora", "rock", "--out", "songs.mid"], "--out songs.mid: weights are called NAME."),
+        (["--out", "songs.mid"], "give --out songs.mid.safetensors"),
         (["--midi", "music", "--corpora", "rock", "--figures", "music/rock/three.mid"], "three.mid: cannot be read"),
     ],
 )
@@ -288,11 +290,14 @@ def test_what_learns_from_how_the_weights_play_is_named(loose: Path, music: Path
     first = train("polka.toml", "--midi", str(loose))
     (tmp_path / "polka.leader.safetensors").touch()
     (tmp_path / "polka.critic.safetensors").touch()
+    (tmp_path / "polka.figures.json").touch()
 
     again = train("polka.toml", "--midi", str(loose))
 
     assert "nearer to real songs: lnh calibrate polka --midi MIDI_FOLDER; lnh critic polka" in first.output
     assert "run again" not in first.output
+    assert "figures" not in first.output
+    assert f"{tmp_path / 'polka.figures.json'} tells of the weights before: judge anew, or delete it" in again.output
     assert "run again: lnh leader polka --midi MIDI_FOLDER; lnh critic polka --midi MIDI_FOLDER" in again.output
 
 
@@ -303,6 +308,13 @@ def test_a_run_on_other_songs_is_refused(music: Path):
 
     assert isinstance(result.exception, training.BadRun)
     assert "--run" in str(result.exception)
+
+
+def test_more_threads_than_any_machine_has_are_refused(music: Path):
+    result = train("--midi", str(music), "--corpora", "rock", "--threads", "1000000")
+
+    assert result.exit_code == 2
+    assert "0<=x<=256" in result.output
 
 
 def test_the_gpu_is_taken_where_there_is_one(monkeypatch: pytest.MonkeyPatch):

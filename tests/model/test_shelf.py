@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import tarfile
 import time
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from scores import make_score
 
 from model import midi, shelf
 from model import tokens as t
-from model.corpus import BadCorpus, Source, corpus_source, is_held_out
+from model.corpus import BadCorpus, Source, corpus_source, is_held_out, own_sources
 from model.genre import Genre
 from model.midi import write_midi
 from model.reader import decode
@@ -93,6 +94,28 @@ def test_songs_of_one_file_name_in_several_folders_are_songs_of_their_own(tmp_pa
         write_midi(make_score(10 + i, roles=("drums",)), genre, path)
 
     assert load(tmp_path).groups == ("Abba/song", "Beck/song", "Cher/song")
+
+
+def test_who_is_held_out_of_archives_is_who_is_of_the_folders_in_them(tmp_path: Path, genre: Genre):
+    # The groups held the size and the time of an archive: after a `touch` other songs were held out.
+    songs = tmp_path / "songs"
+    for number in range(8):
+        path = songs / ("one" if number % 2 else "two") / f"song {number}.mid"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_midi(make_score(10, tempo_bpm=80.0 + 20 * number), genre, path)
+    packed = tmp_path / "packed"
+    packed.mkdir()
+    for name in ("one", "two"):
+        with tarfile.open(packed / f"{name}.tar.xz", "w:xz") as tar:
+            tar.add(songs / name, name)
+        os.utime(packed / f"{name}.tar.xz", (1, 1))
+
+    known = [
+        [load_corpus(source, BAND, tmp_path / "cache").groups for source in own_sources(folder, "polka", ["folk"])]
+        for folder in (songs, packed)
+    ]
+
+    assert known[0] == known[1]
 
 
 def test_what_cannot_be_used_is_told_with_its_reason(music: Path, genre: Genre):

@@ -364,7 +364,7 @@ def test_a_run_becomes_weights_to_compose_with(songs: list[Song], tmp_path: Path
 def test_no_run_cannot_become_weights(tmp_path: Path):
     with pytest.raises(BadRun):
         export(tmp_path, tmp_path / "metal.safetensors", {})
-    with pytest.raises(NeedsOperator, match="no training state"):
+    with pytest.raises(NeedsOperator, match=r"no training state .*delete it to begin anew"):
         read_state(tmp_path)
 
 

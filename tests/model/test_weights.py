@@ -116,7 +116,7 @@ def test_missing_weights_are_named_with_what_to_do(tmp_path: Path):
 def test_weights_of_another_vocabulary_are_named(weights: Path):
     older = json.dumps(json.loads(FORMAT) | {"vocabulary": "0123456789abcdef"})
 
-    with pytest.raises(BadWeights, match="another vocabulary") as caught:
+    with pytest.raises(BadWeights, match=r"another vocabulary; .*`lnh train GENRE\.toml --midi FOLDER`") as caught:
         load_weights(tampered(weights, format=older))
 
     assert str(weights) in str(caught.value)

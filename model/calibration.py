@@ -1,7 +1,7 @@
 """A calibration: numbers added to a composer's logits so that its songs have as much of each habit as real ones have.
 
-A small network that hears itself stays on a note, rests and rushes more than the songs that it learned from, and makes
-a new figure where a real player has one already; a leader and guards take some steps away altogether. So the band
+A small network that hears itself stays on a note, rests, roams and rushes more than the songs that it learned from, and
+makes a new figure where a real player has one already; a leader and guards take some steps away altogether. So the band
 plays, what it chose is counted beside what real players chose (`model.tally`), and what it does too seldom is made
 likelier, until both come to the same counts.
 
@@ -35,8 +35,8 @@ OUTSIDE, INSIDE = range(2)  # columns of `harmony`
 NEW, MADE = range(2)  # columns of `figures`
 APART, WITH_KICK = range(2)  # columns of `kicks`
 CHANGED, KEPT = range(2)  # columns of `intervals`
+THIRD = 4  # semitones
 HIGHEST = 25  # semitones; what lies higher above a part's lowest pitch counts as this
-THIRD = 4  # semitones; pitches are counted by so many
 WORDS = {"durations": t.DURATION, "shapes": t.SHAPE, "hits": t.HIT}  # choices that are tokens
 SIZES = {  # how many choices there are of each kind
     **{kind: len(tokens) for kind, tokens in WORDS.items()},
@@ -68,9 +68,9 @@ class Calibration:
     harmony: Floats  # (ROLES, 2): a pitch class outside what others sound, or inside; in silence, the chart's chord
     figures: Floats  # (ROLES, 2): an interval that the part has not struck yet at this position of a bar, or has
     kicks: Floats  # (ROLES, 2): a position where the kick is not struck, or is; in bars that have one
-    heights: Floats  # (ROLES, HIGHEST + 2): semitones above the part's lowest pitch so far, after what is lower
+    registers: Floats  # (ROLES, 128 / THIRD): thirds, of what is struck first, from the lowest pitch
+    heights: Floats  # (ROLES, HIGHEST + 2): below the part's lowest pitch so far, and semitones above it
     intervals: Floats  # (ROLES, 2): a bass that follows the guitar in another interval than last, or in the same
-    registers: Floats  # (ROLES, 128 / THIRD): pitches of what is struck first, from the lowest
 
     @classmethod
     def none(cls) -> Self:
@@ -98,10 +98,10 @@ class Calibration:
         pitches = logits[t.PITCH.start : t.PITCH.stop]
         if not reader.struck_here:
             pitches += self._registers[role]
-        if not reader.struck_here and reader.last_pitch is not None:
-            pitches += self._heights[role, reader.lowest_pitch]
-            pitches += self._steps[role, reader.last_pitch]
-            pitches += self.figures[role][reader.figures.astype(np.intp)]
+            if reader.last_pitch is not None:
+                pitches += self._heights[role, reader.lowest_pitch]
+                pitches += self._steps[role, reader.last_pitch]
+                pitches += self.figures[role][reader.figures.astype(np.intp)]
         harmony = reader.harmony or (CLASSES[chart.chord_at(reader.bar, position, ticks)] if chart else 0)
         if harmony:
             pitches += self.harmony[role][IN_SET[harmony]]

@@ -1,7 +1,8 @@
 """Counting what players choose, song by song, and calibrating a band until its counts are those of real players.
 
-Choices are counted as tokens say them, so that what is repeated counts once. A share of a song is one of the choices of
-one kind that a player has made in it; each song counts alike, however much is played.
+Choices are counted as tokens say them, so that what is repeated counts once; but what is struck within a harmony or
+with the kick is counted as it sounds, for either may be repeated without the other. A share of a song is one of the
+choices of one kind that a player has made in it; each song counts alike, however much is played.
 """
 
 from collections.abc import Iterator, Sequence

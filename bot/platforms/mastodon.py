@@ -9,23 +9,22 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
-from types import MappingProxyType
-from typing import Any, Literal, get_args
-from urllib.parse import urljoin, urlsplit
+from typing import Any, get_args
+from urllib.parse import urlsplit
 
 import regex
 import requests
-from mastodon import Mastodon, StreamListener, errors
+from mastodon import StreamListener, errors
 
 from bot import phrases
 from bot.mention import Mention, Visibility
-from bot.platforms.base import OUT_OF_SHAPE, Forbidden, Gone, Page, Rejected, TryLater, seconds_to_wait, taking_down
+from bot.platforms.base import OUT_OF_SHAPE, Forbidden, Gone, Page, Rejected, TryLater, taking_down
 from bot.platforms.html_text import Named, to_text
+from bot.platforms.mastodon_client import SCOPES, MastodonClient
 from model.errors import NeedsOperator
 from worker.settings import named
 from worker.track import MP3, PNG
@@ -33,11 +32,9 @@ from worker.track import MP3, PNG
 log = logging.getLogger(__name__)
 
 NEEDED_SCOPES = ("read:notifications", "read:statuses", "write:statuses", "write:media")
-SCOPES = "profile (or read:accounts), read:notifications, read:statuses, write:statuses and write:media"
 NOTHING_YET = "0"  # bookmark of an account that was never mentioned; any id would be a guess at how a server counts
 ROWS = 40  # notifications a page, the most that Mastodon gives
 SETTLED_SECONDS = 10.0  # after which nothing older comes to light: ids are given before they are shown, by many at once
-REQUEST_TIMEOUT_S = 30.0
 STREAM_SILENCE_S = 60.0  # after which a stream is dead: Mastodon sends a heartbeat every 15
 MEDIA_DEADLINE_S = 300.0
 MEDIA_PAUSE_S = 2.0
@@ -50,29 +47,6 @@ KEPT_BACK = {  # by the account's own choice; whom moderators have limited is ke
 HERE = ("localhost", "127.0.0.1", "::1")  # what goes there in clear is read by nobody else
 HANDLE_ROOM = 66  # "@", a name of up to 64 characters, and a space
 ANSWERED_AS: dict[str, Visibility] = {"public": "unlisted", "unlisted": "unlisted"}  # all else to its author alone
-
-Meaning = Literal["network", "rate", "server", "token", "gone", "by status", "bug"]
-MEANINGS: dict[type[Exception], Meaning] = {
-    errors.MastodonError: "bug",
-    errors.MastodonVersionError: "bug",
-    errors.MastodonIllegalArgumentError: "bug",
-    errors.MastodonIOError: "bug",  # a file of ours
-    errors.MastodonFileNotFoundError: "bug",
-    errors.MastodonNetworkError: "network",
-    errors.MastodonReadTimeout: "network",
-    errors.MastodonMalformedEventError: "network",
-    errors.MastodonRatelimitError: "rate",
-    errors.MastodonServerError: "server",
-    errors.MastodonInternalServerError: "server",
-    errors.MastodonBadGatewayError: "server",
-    errors.MastodonServiceUnavailableError: "server",
-    errors.MastodonGatewayTimeoutError: "server",
-    errors.MastodonNotFoundError: "gone",
-    errors.MastodonUnauthorizedError: "token",
-    errors.MastodonAPIError: "by status",
-}
-BY_STATUS: dict[int, Meaning] = {401: "token", 403: "token", 404: "gone", 410: "gone"}
-FOR_LATER = (408, 425, 429)
 
 URL = regex.compile(r"https?://\S*[^\s.,;:!?)\]}'\"»…]")
 REMOTE_MENTION = regex.compile(r"(?<![\w/])@(\w+)@[\w.-]*\w")
@@ -98,12 +72,6 @@ class Limits:
             url_characters=int(statuses.get("characters_reserved_per_url") or cls().url_characters),
             description=min(int(media.get("description_limit") or cls().description), cls().description),
         )
-
-
-class _LastAnswer(threading.local):
-    """Headers of the last answer, which the library's errors leave out; by thread, as we listen and post at once."""
-
-    headers: Mapping[str, str] = MappingProxyType({})
 
 
 class _StreamEnded(Exception):
@@ -140,19 +108,7 @@ class MastodonPlatform:
     def __init__(self, base_url: str, token: str, sleep: Callable[[float], None] = time.sleep) -> None:
         self._base_url, self._sleep = base_url, sleep
         self.home = urlsplit(base_url).hostname or ""
-        self._last = _LastAnswer()
-        session = requests.Session()
-        session.hooks["response"] += [self._remember, self._stay_here]
-        self._api = Mastodon(
-            access_token=token,
-            api_base_url=base_url,
-            ratelimit_method="throw",
-            request_timeout=REQUEST_TIMEOUT_S,
-            mastodon_version="4.6.0",  # given, not asked for: asking goes round in circles where a server has no answer
-            version_check_mode="created",  # with "none" the library ignores the version given, and refuses a cover
-            session=session,
-            user_agent="lnh",
-        )
+        self._api = MastodonClient(base_url, token)
 
     def newest_bookmark(self) -> str:
         """Id of the newest mention."""
@@ -162,7 +118,7 @@ class MastodonPlatform:
     def may_write(self) -> bool:
         """By the scopes of our token, where the server tells them, as Mastodon does since 4.3."""
         try:
-            with self._asking(Gone, Rejected):
+            with self._api.asking(Gone, Rejected):
                 told = self._api.app_verify_credentials().get("scopes")
         except (Gone, Rejected):
             return False
@@ -178,7 +134,7 @@ class MastodonPlatform:
     def unheard(self) -> str:
         """By the account's notification policy, which Mastodon has since 4.3, and which keeps private mentions back."""
         try:
-            with self._asking(Gone, Rejected):
+            with self._api.asking(Gone, Rejected):
                 policy = dict(self._api.notifications_policy())
         except (Gone, Rejected, TryLater):  # what a server without such a thing answers, nobody knows
             return ""
@@ -224,7 +180,7 @@ class MastodonPlatform:
     def still_there(self, mention: Mention) -> bool:
         """Whether the server still shows the post to us."""
         try:
-            with self._asking(Gone):
+            with self._api.asking(Gone):
                 self._api.status(mention.id)
         except Gone:
             return False
@@ -243,7 +199,7 @@ class MastodonPlatform:
     def upload(self, media: Path, cover: Path, alt_text: str) -> str:
         """Upload, then wait until the server has processed the file: posting earlier is refused."""
         try:
-            with self._asking(Forbidden, Rejected), media.open("rb") as song, cover.open("rb") as picture:
+            with self._api.asking(Forbidden, Rejected), media.open("rb") as song, cover.open("rb") as picture:
                 uploaded = self._api.media_post(
                     song,
                     self.media_type,
@@ -252,7 +208,7 @@ class MastodonPlatform:
                     thumbnail=picture,
                     thumbnail_mime_type=PNG,
                 )
-            with self._asking(Gone, Rejected):
+            with self._api.asking(Gone, Rejected):
                 return self._ready(uploaded)
         except Forbidden as refusal:
             raise Rejected(str(refusal)) from refusal
@@ -264,16 +220,16 @@ class MastodonPlatform:
 
         "Followers" would be ours, not those of its author.
         """
-        with self._asking(Gone, Rejected):
+        with self._api.asking(Gone, Rejected):
             return self._our_answer(mention) or self._post(mention, text, media_id)
 
     def delete(self, reply_id: str) -> None:
         """Take a post of ours down, with its media."""
-        with taking_down(), self._asking(Gone):
+        with taking_down(), self._api.asking(Gone):
             self._api.status_delete(reply_id, delete_media=True)
 
     def _rows(self, **page: Any) -> list[Any]:
-        with self._asking():
+        with self._api.asking():
             rows = list(self._api.notifications(types=["mention"], **page))
             return [row for row in rows if row["id"]]  # what is no list of rows ends here
 
@@ -359,7 +315,7 @@ class MastodonPlatform:
 
     @cached_property
     def _own_id(self) -> str:
-        with self._asking():
+        with self._api.asking():
             account = self._api.account_verify_credentials()
         if not account.get("bot"):
             log.warning("mastodon: the account %s is not marked as automated; tick it in its profile", account["acct"])
@@ -369,106 +325,11 @@ class MastodonPlatform:
     def _limits(self) -> Limits:
         for read in (self._api.instance_v2, self._api.instance_v1):
             try:
-                with self._asking(Gone, Rejected):
+                with self._api.asking(Gone, Rejected):
                     return Limits.of(read())
             except (Gone, Rejected):
                 continue  # servers other than Mastodon have one of the two, or neither
         return Limits()
-
-    def _remember(self, response: requests.Response, *_: Any, **__: Any) -> None:
-        self._last.headers = response.headers
-
-    def _stay_here(self, response: requests.Response, *_: Any, **__: Any) -> None:
-        """Follow nobody to another server: there a POST arrives as a GET, and without our token."""
-        to = urlsplit(urljoin(response.url, response.headers["Location"] if response.is_redirect else ""))
-        if to.hostname != urlsplit(response.url).hostname:
-            raise NeedsOperator(
-                f"mastodon: {self._base_url} sends us on to {to.scheme}://{to.netloc}; if that is the server's right"
-                " address, write it into MASTODON_BASE_URL"
-            )
-
-    @contextmanager
-    def _asking(self, *expected: type[Exception]) -> Iterator[None]:
-        """Turn the library's errors into ours; Gone and Rejected only where they are expected.
-
-        An answer out of shape is a server in trouble: it must not end what other networks have going.
-        """
-        try:
-            yield
-        except errors.MastodonError as error:
-            ours = self._translated(error, expected)
-            if ours is None:
-                raise
-            if isinstance(ours, (TryLater, NeedsOperator, *expected)):
-                raise ours from error
-            raise NeedsOperator(
-                f"mastodon: {self._base_url} answered {_status(error)} to a plain question; is MASTODON_BASE_URL"
-                " the address of a server that speaks Mastodon's API?"
-            ) from error
-        except OUT_OF_SHAPE as error:
-            raise TryLater(60, f"mastodon: {self._base_url} answered out of shape ({type(error).__name__})") from error
-
-    def _translated(self, error: errors.MastodonError, expected: tuple[type[Exception], ...]) -> Exception | None:
-        """None for what is a bug of ours."""
-        status, where = _status(error), f"mastodon: {self._base_url}"
-        cause = type(error.__context__ or error).__name__  # its text could repeat what we sent
-        ours: dict[Meaning, Callable[[], Exception | None]] = {
-            "network": lambda: _elsewhere(error) or TryLater(30, f"{where} does not answer ({cause})"),
-            "rate": lambda: TryLater(self._until_reset(), f"{where} asks us to slow down"),
-            "server": lambda: TryLater(self._retry_after(60), f"{where} is in trouble ({status or 'no JSON'})"),
-            "token": lambda: self._refused(status, may_be_forbidden=issubclass(Forbidden, expected)),
-            "gone": lambda: Gone(f"{where} knows no such post any more ({status})"),
-            "by status": lambda: Rejected(f"{where} does not take it ({status}: {_words(error)})"),
-            "bug": lambda: None,
-        }
-        return ours[_meaning(error)]()
-
-    def _refused(self, status: int | None, may_be_forbidden: bool) -> Exception:
-        """A 403 can mean our token, our account, or one post alone, which must not stop us: an author who lets nobody
-        answer, words that a firewall dislikes.
-        """
-        few_scopes = "insufficient_scope" in self._last.headers.get("WWW-Authenticate", "")
-        if status == 403 and may_be_forbidden and not few_scopes:
-            with self._asking():
-                self._api.account_verify_credentials()
-            return Forbidden(f"mastodon: {self._base_url} lets us do other things, but not this (403)")
-        return NeedsOperator(
-            f"mastodon: {self._base_url} refused the token in MASTODON_ACCESS_TOKEN ({status}); see that the account is"
-            f" not suspended, and make a token with the scopes {SCOPES}"
-        )
-
-    def _retry_after(self, otherwise: float) -> float:
-        return seconds_to_wait(self._last.headers.get("Retry-After"), otherwise)
-
-    def _until_reset(self) -> float:
-        reset = self._api.ratelimit_reset
-        return self._retry_after(300 if reset is None else min(max(reset - time.time(), 1), 3600))
-
-
-def _meaning(error: errors.MastodonError) -> Meaning:
-    """The nearest class in the table; for an answer with a status, what the status means: the words are localised."""
-    meaning = next(MEANINGS[kind] for kind in type(error).__mro__ if kind in MEANINGS)
-    if meaning != "by status":
-        return meaning
-    status = _status(error)
-    if status is None or status >= 500 or status in FOR_LATER:
-        return "server"
-    return BY_STATUS.get(status, "by status")
-
-
-def _elsewhere(error: errors.MastodonError) -> NeedsOperator | None:
-    """What we raised ourselves while the library waited for an answer: it calls all of that trouble of the network."""
-    return error.__context__ if isinstance(error.__context__, NeedsOperator) else None
-
-
-def _status(error: errors.MastodonError) -> int | None:
-    """HTTP status; None when the answer was no JSON."""
-    return error.args[1] if len(error.args) > 2 and isinstance(error.args[1], int) else None
-
-
-def _words(error: errors.MastodonError) -> str:
-    return " ".join(str(error.args[3]).split())[:200] if len(error.args) > 3 else ""
-
 
 def _settled(rows: list[Any]) -> str | None:
     """Id of the newest row behind which none can come to light any more; None when all are too young."""

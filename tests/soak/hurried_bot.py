@@ -7,7 +7,7 @@ import time
 
 from bot import __main__ as lnh
 from bot import commands, gates, listener, service  # noqa: F401 - imported before it is born
-from bot.platforms import base, mastodon, x, x_client
+from bot.platforms import base, mastodon, mastodon_client, x, x_client
 from soak.pace import PACE, hurry_services
 
 TIMEOUT_SECONDS = 2.0  # is not shortened as much: the machine may be busy
@@ -23,8 +23,8 @@ class Soon(base.TryLater):
 
 
 def hurry_networks(x_url: str) -> None:
-    mastodon.TryLater = x.TryLater = x_client.TryLater = Soon
-    mastodon.REQUEST_TIMEOUT_S, x_client.TIMEOUTS_S = TIMEOUT_SECONDS, (TIMEOUT_SECONDS, TIMEOUT_SECONDS)
+    mastodon.TryLater = mastodon_client.TryLater = x.TryLater = x_client.TryLater = Soon
+    mastodon_client.REQUEST_TIMEOUT_S, x_client.TIMEOUTS_S = TIMEOUT_SECONDS, (TIMEOUT_SECONDS, TIMEOUT_SECONDS)
     mastodon.STREAM_SILENCE_S, listener.STREAM_AGAIN_SECONDS = 5.0, (PACE, 900 * PACE)
     listener.LONG_STREAM_SECONDS, gates.RETRY_SECONDS = 60 * PACE, 120 * PACE
     mastodon.SETTLED_SECONDS = x.SETTLED_SECONDS = SETTLED_SECONDS

@@ -17,7 +17,9 @@ from worlds import MastodonWorld
 from bot import phrases
 from bot.mention import Mention
 from bot.platforms import mastodon as adapter
+from bot.platforms import mastodon_client
 from bot.platforms.base import Gone, Rejected, TryLater
+from bot.platforms.mastodon_client import MEANINGS
 from model.errors import NeedsOperator
 
 AT_BAND = (
@@ -414,7 +416,7 @@ def test_the_reset_of_a_rate_limit_says_when_to_come_back(mastodon_world: Mastod
 
 
 def test_a_server_that_takes_too_long_is_tried_later(mastodon_world: MastodonWorld, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(adapter, "REQUEST_TIMEOUT_S", 0.05)
+    monkeypatch.setattr(mastodon_client, "REQUEST_TIMEOUT_S", 0.05)
     original = mastodon_world.fake._answer
     monkeypatch.setattr(mastodon_world.fake, "_answer", lambda request: time.sleep(0.2) or original(request))
 
@@ -460,7 +462,7 @@ def test_every_error_of_the_library_has_a_meaning():
     classes = [each for _, each in inspect.getmembers(mastodon.errors, inspect.isclass)]
     raised = {each for each in classes if issubclass(each, mastodon.errors.MastodonError)}
 
-    assert raised == set(adapter.MEANINGS)
+    assert raised == set(MEANINGS)
 
 
 @pytest.mark.parametrize("is_marked", [True, False])
